@@ -19,7 +19,7 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db import copies, diagnosis
 from tessera.kit.db.connections import connected
 from tessera.kit.db.copies import CannotCopy, Contents
-from tessera.kit.db.database import Database
+from tessera.kit.db.database import Access, Database
 from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE
 from tessera.kit.embedded_postgres import dumps
 from tessera.provision import Addresses, Roles
@@ -170,7 +170,7 @@ async def _recount(database: Database) -> AsyncIterator[str]:
     async with database.unit_of_work(PLATFORM_ID) as work:
         rows = await organizations.list_all(work)
     for organization in rows:
-        async with database.unit_of_work(organization.id) as work:
+        async with database.unit_of_work(organization.id, access=Access.SNAPSHOT) as work:
             discrepancies = [*(await ledger.verify(work)).discrepancies, *await reports.list_discrepancies(work)]
             for each in discrepancies:
                 yield f"{organization.name}: {each.kind} {each.name} has {each.stored}, the ledger {each.recounted}"

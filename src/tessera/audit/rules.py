@@ -25,6 +25,8 @@ class Action(StrEnum):
     ARCHIVED = "Archived"
     ROTATED = "Rotated"
     REVOKED = "Revoked"
+    FROZEN = "Frozen"
+    UNFROZEN = "Unfrozen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

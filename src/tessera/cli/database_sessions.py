@@ -14,7 +14,7 @@ from tessera.cli.startup import require_existing_database
 from tessera.identity.organizations import service as organizations
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.db.database import Database
+from tessera.kit.db.database import Access, Database
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.settings import Settings
@@ -30,16 +30,18 @@ class OrganizationDatabase:
     database: Database
     organization_id: UUID
 
-    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+    def unit_of_work(self, access: Access = Access.CHANGE) -> AbstractAsyncContextManager[UnitOfWork]:
         """A transaction pinned to the organization."""
-        return self.database.unit_of_work(self.organization_id, actor=_actor())
+        return self.database.unit_of_work(self.organization_id, actor=_actor(), access=access)
 
 
-def in_organization(settings: Settings, name_or_id: str | None, action: Action[Result]) -> Result:
+def in_organization(
+    settings: Settings, name_or_id: str | None, action: Action[Result], *, access: Access = Access.CHANGE
+) -> Result:
     """Run one unit of work in an organization; see `with_organization`. Raises NotFound."""
 
     async def act(session: OrganizationDatabase) -> Result:
-        async with session.unit_of_work() as work:
+        async with session.unit_of_work(access) as work:
             return await action(work)
 
     return with_organization(settings, name_or_id, act)

@@ -5,6 +5,7 @@ import typer
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
+from tessera.kit.db.database import Access
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.ledger.service import Verdict
@@ -21,7 +22,7 @@ def verify_ledger(session: OrganizationSession) -> None:
     Recounts promo codes, vouchers, purchases, redemptions and reports, and exits with status 1 if a count disagrees.
     For the platform, recounts global codes over all organizations.
     """
-    verdict, discrepancies = session.run(_verify)
+    verdict, discrepancies = session.run(_verify, access=Access.SNAPSHOT)
     if discrepancies:
         names = ("kind", "name", "stored", "recounted")
         session.show_rows(

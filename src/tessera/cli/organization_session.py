@@ -14,6 +14,7 @@ from tessera.cli.options.types import AsJson, Organization, RequiredOrganization
 from tessera.cli.output import Fields
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
+from tessera.kit.db.database import Access
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.db.workers import has_live_worker
@@ -31,9 +32,9 @@ class OrganizationSession:
     organization: Organization = None
     as_json: AsJson = False
 
-    def run(self, action: Action[Result]) -> Result:
+    def run(self, action: Action[Result], *, access: Access = Access.CHANGE) -> Result:
         """Run one unit of work in the organization; raises NotFound."""
-        return in_organization(start(), self.organization, action)
+        return in_organization(start(), self.organization, action, access=access)
 
     def run_on(
         self, find_id: FindId, reference: str, action: Callable[[UnitOfWork, UUID], Awaitable[Result]]

@@ -5,16 +5,18 @@ from typing import Annotated
 import typer
 
 from tessera.cli.confirmation import confirm
-from tessera.cli.database_sessions import pinned_to
+from tessera.cli.database_sessions import pinned_to, with_organization
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import AsJson, Yes
 from tessera.cli.organization_session import NamedOrganizationSession
 from tessera.cli.output import fields_of, show, show_rows
 from tessera.cli.startup import start
 from tessera.identity import provisioning
+from tessera.identity.organizations import freezing
 from tessera.identity.organizations import service as organizations
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
+from tessera.kit.db.database import Access
 from tessera.kit.editing import Target
 from tessera.kit.identifiers import new_id
 
@@ -37,7 +39,7 @@ def list_organizations(*, as_json: AsJson = False) -> None:
     """List all organizations, newest first."""
     rows = pinned_to(start(), PLATFORM_ID, provisioning.list_organizations)
     show_rows(
-        [fields_of(row, "name", "is_active", "id") for row in reversed(rows)],
+        [fields_of(row, "name", "is_active", "frozen_at", "id") for row in reversed(rows)],
         as_json=as_json,
         if_none="There are no organizations yet.",
     )
@@ -65,3 +67,25 @@ def activate_organization(session: NamedOrganizationSession) -> None:
     """Reactivate an organization."""
     session.run(lambda work: organizations.activate(work, Target(work.organization_id), now=clock()))
     session.show("Activated the organization.", {"name": session.organization, "isActive": True})
+
+
+@commands.command("freeze")
+def freeze_organization(session: NamedOrganizationSession) -> None:
+    """Let an organization be read but not changed.
+
+    Changes get 503 with Retry-After, and workers leave its jobs alone. When the command ends, no change can still
+    succeed: it waits for running transactions, for at most 15 minutes.
+    """
+    organization = with_organization(
+        start(), session.organization, lambda database: freezing.freeze(database.unit_of_work, now=clock())
+    )
+    session.show("Froze the organization.", fields_of(organization, "name", "frozen_at"))
+
+
+@commands.command("unfreeze")
+def unfreeze_organization(session: NamedOrganizationSession) -> None:
+    """Let a frozen organization be changed again."""
+    organization = session.run(
+        lambda work: organizations.unfreeze(work, Target(work.organization_id), now=clock()), access=Access.MOVE
+    )
+    session.show("Unfroze the organization.", fields_of(organization, "name", "frozen_at"))

@@ -25,7 +25,7 @@ class Organization(Base):
     """The tenant: a test sponsor, or the platform itself."""
 
     __tablename__ = "organizations"
-    __impersonal__ = "id name name_key is_active created_at version"
+    __impersonal__ = "id name name_key is_active frozen_at created_at version"
     __table_args__ = (UniqueConstraint("name_key"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -34,6 +34,8 @@ class Organization(Base):
     is_active: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
+    # Since this time the organization can be read and not changed, so that it can be copied.
+    frozen_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class User(Base):

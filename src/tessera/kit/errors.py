@@ -115,7 +115,22 @@ class TooManyRequests(DomainError):
         self.retry_after = retry_after
 
 
-class DatabaseUnavailable(DomainError):
+class Unavailable(DomainError):
+    """The request cannot be executed now; it may succeed after `retry_after` seconds."""
+
+    retry_after = 2
+
+
+class OrganizationFrozen(Unavailable):
+    """The organization can be read, and not changed, because it is being copied."""
+
+    retry_after = 30
+
+    def __init__(self) -> None:
+        super().__init__("The organization is frozen: it can be read, but not changed. Try again later.")
+
+
+class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or temporarily rejects transactions."""
 
     def __init__(self, message: str = "The database is not available. Try again shortly.") -> None:

@@ -23,7 +23,7 @@ from tessera.kit.db.connections import conninfo, options_for
 from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, PromptConnection
 from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.roles import role_of
-from tessera.kit.errors import DatabaseUnavailable, NotFound
+from tessera.kit.errors import DatabaseUnavailable, NotFound, OrganizationFrozen
 from tessera.kit.heartbeats import STALLED_AFTER_SECONDS, Heartbeat
 
 POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
@@ -96,13 +96,18 @@ def by_the_clock(task: PeriodicTask) -> PeriodicTask:
 
 
 class ExponentialBackoff(BaseRetryStrategy):
-    """Retries a job after 1, 2, 4, ... seconds and finally every hour, but after NotFound only twice."""
+    """Retries a job after 1, 2, 4, ... seconds and finally every hour, but after NotFound only twice.
+
+    The jobs of a frozen organization are retried every 30 seconds.
+    """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """The time of the next attempt; logs a warning, so that operators see which jobs keep failing."""
         if isinstance(exception, NotFound) and job.attempts >= TRIES_TO_FIND:
             return None
         pause = min(2**job.attempts, MAX_PAUSE_SECONDS)
+        if isinstance(exception, OrganizationFrozen):
+            pause = exception.retry_after
         log.warning(
             "job will be retried",
             task=job.task_name,

@@ -48,7 +48,8 @@ async def test_an_organization_is_created_renamed_and_switched_off_and_on(
 ) -> None:
     name = f"Board {uuid4()}"
     response = await client.post(URL, json={"name": name}, headers=administrator | {"Idempotency-Key": "a"})
-    expected = {"id": response.json()["id"], "name": name, "isActive": True, "createdAt": "2026-06-15T12:00:00Z"}
+    expected = {"id": response.json()["id"], "name": name, "isActive": True, "frozenAt": None}
+    expected["createdAt"] = "2026-06-15T12:00:00Z"
     assert (status_and_body(response), response.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
     url = f"{URL}/{response.json()['id']}"
     expected["name"] = f"{name}!"

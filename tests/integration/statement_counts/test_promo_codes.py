@@ -25,7 +25,7 @@ async def test_a_page_takes_three_statements_whatever_its_size(
     with record_statements(resources.database) as sent:
         answer = await client.get("/promo-codes", headers=tenant.bearer)
     assert len(answer.json()["data"]) == min(count, 100)
-    assert kinds(sent) == ["select", "BEGIN;", "SELECT"]
+    assert kinds(sent) == ["select", "BEGIN", "SELECT"]
 
 
 async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_credential(
@@ -37,7 +37,7 @@ async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_cred
             *(client.get(f"/promo-codes?page={1 + n % 2}", headers=tenant.bearer) for n in range(52))
         )
     assert [len(answer.json()["data"]) for answer in answers] == [1, 0] * 26
-    assert kinds(sent).count("BEGIN;") <= 3
+    assert kinds(sent).count("BEGIN") <= 3
     assert len(sent) <= 52 + 2 * 3
 
 

@@ -13,7 +13,7 @@ from tessera.api.http.errors import (
     UnsupportedMediaType,
 )
 from tessera.api.http.json import JsonResponse
-from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated, TooManyRequests
+from tessera.kit.errors import DomainError, Invalid, NotAuthenticated, TooManyRequests, Unavailable
 
 # RFC 6749 forbids caching the responses of the token endpoint.
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -62,8 +62,8 @@ def render_token(error: DomainError) -> JsonResponse:
         case TooManyRequests():
             retry = {"Retry-After": str(error.retry_after)}
             return _oauth(429, "temporarily_unavailable", error.message, retry)
-        case DatabaseUnavailable():
-            return _oauth(503, "temporarily_unavailable", error.message, {"Retry-After": "2"})
+        case Unavailable():
+            return _oauth(503, "temporarily_unavailable", error.message, {"Retry-After": str(error.retry_after)})
         case _:
             return _oauth(500, "server_error", "Internal server error.")
 

@@ -10,7 +10,7 @@ from tessera.api.http.errors import (
     UnknownPath,
 )
 from tessera.api.http.json import JsonResponse
-from tessera.kit.errors import DatabaseUnavailable, DomainError, NotAuthenticated, NotFound, TooManyRequests
+from tessera.kit.errors import DomainError, NotAuthenticated, NotFound, TooManyRequests, Unavailable
 
 
 class CodeMissing(DomainError):
@@ -46,8 +46,8 @@ def render(error: DomainError) -> JsonResponse:
             return _failure(429, "Too many requests", {"Retry-After": str(error.retry_after)})
         case HeadTooLarge():
             return _failure(431, error.message)
-        case DatabaseUnavailable():
-            return _failure(503, error.message, {"Retry-After": "2"})
+        case Unavailable():
+            return _failure(503, error.message, {"Retry-After": str(error.retry_after)})
         case _:
             return _failure(500, "Internal server error")
 

@@ -27,6 +27,7 @@ from tessera.kit.errors import (
     LacksFunctionPoint,
     NotAuthenticated,
     TooManyRequests,
+    Unavailable,
 )
 from tessera.kit.tokens import TokenExpired
 
@@ -83,8 +84,10 @@ def common(error: DomainError) -> JsonResponse:
             return error_response(429, "TooManyRequests", error.message, headers=retry)
         case HeadTooLarge():
             return error_response(431, "RequestHeaderFieldsTooLarge", error.message)
-        case DatabaseUnavailable():
-            return error_response(503, "ServiceUnavailable", error.message, headers={"Retry-After": "2"})
+        case Unavailable():
+            return error_response(
+                503, "ServiceUnavailable", error.message, headers={"Retry-After": str(error.retry_after)}
+            )
         case _:
             return error_response(500, "InternalServerError", "Internal server error.")
 
@@ -113,7 +116,7 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
         {"InternalServerError": ["Internal server error."]},
     ),
     503: (
-        "The database is unavailable, or the request exceeded its time limit.",
+        "The database is unavailable, the request exceeded its time limit, or the organization is frozen.",
         {"ServiceUnavailable": [DatabaseUnavailable().message]},
     ),
 }

@@ -31,7 +31,10 @@ PROBLEM_TYPE = Enumeration(
             "unsupported-media-type": "The operation does not accept this media type or encoding.",
             "too-many-requests": "A limit that protects others is reached. Repeat the request after `Retry-After`.",
             "internal-server-error": "An error of the server. Its log has the details for the `X-Request-ID`.",
-            "service-unavailable": "The database is unavailable, or the request took too long. Repeat it later.",
+            "service-unavailable": (
+                "The database is unavailable, the request took too long, or the organization is frozen."
+                " Repeat it later."
+            ),
         }.items()
     },
 )
@@ -57,7 +60,9 @@ CERTIVERSE_ERROR = Enumeration(
         "UnsupportedMediaType": "The body is not JSON, or has a `Content-Encoding`.",
         "TooManyRequests": "A limit that protects others is reached. Repeat the request after `Retry-After`.",
         "InternalServerError": "An error of the server. Its log has the details for the `X-Request-ID`.",
-        "ServiceUnavailable": "The database is unavailable, or the request took too long. Repeat it later.",
+        "ServiceUnavailable": (
+            "The database is unavailable, the request took too long, or the organization is frozen. Repeat it later."
+        ),
     },
 )
 OAUTH_ERROR = Enumeration(

@@ -13,7 +13,6 @@ from tessera.api.http.errors import (
     Malformed,
     MethodNotAllowed,
     RequestTooLarge,
-    TooManyConnections,
     UnknownPath,
     UnsupportedMediaType,
     VersionMissing,
@@ -24,7 +23,6 @@ from tessera.api.http.openapi import header, response
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     Conflict,
-    DatabaseUnavailable,
     DomainError,
     Invalid,
     LacksFunctionPoint,
@@ -33,12 +31,12 @@ from tessera.kit.errors import (
     NotFound,
     TooManyRequests,
     TooManyResults,
+    Unavailable,
     VersionStale,
     WrongState,
 )
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY = {"Retry-After": "2"}
 
 
 class ProblemViolationModel(ResponseModel):
@@ -108,8 +106,9 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
         case TooManyRequests():
             retry = {"Retry-After": str(error.retry_after)}
             return problem(429, "too-many-requests", "Too many requests", error.message, headers=retry)
-        case DatabaseUnavailable() | TooManyConnections():
-            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=_RETRY)
+        case Unavailable():
+            retry = {"Retry-After": str(error.retry_after)}
+            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=retry)
         case _:
             return _render_transport(error)
 
@@ -163,7 +162,7 @@ _DOCUMENTED = {
     ),
     500: ("Internal server error. The server's log has the details.", "internal-server-error", "Internal server error"),
     503: (
-        "The database is unavailable, or the request exceeded its time limit.",
+        "The database is unavailable, the request exceeded its time limit, or the organization is frozen.",
         "service-unavailable",
         "Service unavailable",
     ),

@@ -1,6 +1,6 @@
 """Errors of the HTTP layer; the errors that services raise are in `tessera.kit.errors`."""
 
-from tessera.kit.errors import DomainError
+from tessera.kit.errors import DomainError, Unavailable
 
 
 class UnknownPath(DomainError):
@@ -46,7 +46,7 @@ class BodyTooSlow(DomainError):
         super().__init__(f"The request body must arrive at {bytes_per_second:,} bytes per second or more.")
 
 
-class TooManyConnections(DomainError):
+class TooManyConnections(Unavailable):
     """The server has as many busy connections as it accepts."""
 
     def __init__(self) -> None:

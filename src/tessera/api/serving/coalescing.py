@@ -17,7 +17,7 @@ from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Principal
 from tessera.kit.batching import Batcher, KeyedBatcher
-from tessera.kit.db.database import Database
+from tessera.kit.db.database import Access, Database
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, NotAuthenticated
 
@@ -142,14 +142,16 @@ class Coalescer:
         self, operation: HotRead[Any, Any] | HotWrite[Any, Any], principal: Principal
     ) -> AbstractAsyncContextManager[UnitOfWork]:
         settings = operation.coalescing.settings
+        access = Access.READ if isinstance(operation, HotRead) else Access.CHANGE
         if not operation.coalescing.by_organization:
             return self._database.unit_of_work(
                 principal.organization_id,
                 partner_id=principal.partner_id,
                 actor=principal.actor,
                 settings=settings,
+                access=access,
             )
-        return self._database.unit_of_work(principal.organization_id, settings=settings)
+        return self._database.unit_of_work(principal.organization_id, settings=settings, access=access)
 
 
 def _key(operation: HotRead[Any, Any] | HotWrite[Any, Any], request: HotRequest) -> Hashable:

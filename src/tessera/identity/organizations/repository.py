@@ -27,6 +27,7 @@ class ManagedOrganization:
     is_active: bool
     created_at: datetime
     version: int
+    frozen_at: datetime | None = None
 
 
 _FIELDS = tuple(ManagedOrganization.__dataclass_fields__)
@@ -65,10 +66,21 @@ class OrganizationRepository:
         statement = (
             update(Organization)
             .where(Organization.id == self._organization_id)
-            .values(name=organization.name, is_active=organization.is_active, version=organization.version)
+            .values(
+                name=organization.name,
+                is_active=organization.is_active,
+                version=organization.version,
+                frozen_at=organization.frozen_at,
+            )
         )
         with unique_constraints.raising(NameTaken("name", organization.name)):
             await self._connection.execute(statement)
+
+    async def has_running_changes(self) -> bool:
+        """Whether a transaction that may change the pinned organization is running."""
+        # Changes share this lock until their transactions end (see the function `hold_organization`).
+        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(str(self._organization_id), 0))
+        return not (await self._connection.execute(select(lock))).scalar_one()
 
     async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
         """The organization with this id; None unless the platform itself is pinned."""

@@ -1,4 +1,4 @@
-"""Organizations, which the platform creates, renames, deactivates and reactivates."""
+"""Organizations, which the platform creates, renames, deactivates, reactivates and freezes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -86,6 +86,43 @@ async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> Mana
 async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
     """Reactivate an organization; raises NotFound, VersionStale, WrongState."""
     return await _move(work, target, ACTIVE, now=now)
+
+
+async def freeze(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
+    """Let nothing change an organization from now on, except transactions that are running; see `has_running_changes`.
+
+    Raises NotAllowed, NotFound, VersionStale.
+    """
+    if target.id == PLATFORM_ID:
+        raise NotAllowed("The platform itself cannot be frozen.")
+    return await _set_frozen(work, target, Action.FROZEN, now, now=now)
+
+
+async def unfreeze(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
+    """Let an organization be changed again, for a unit of work that may change it while it is frozen.
+
+    Raises NotFound, VersionStale.
+    """
+    return await _set_frozen(work, target, Action.UNFROZEN, None, now=now)
+
+
+async def has_running_changes(work: UnitOfWork) -> bool:
+    """Whether a transaction may still change the frozen organization that the unit of work is pinned to.
+
+    The unit of work must be one that may change it while it is frozen.
+    """
+    return await OrganizationRepository(work).has_running_changes()
+
+
+async def _set_frozen(
+    work: UnitOfWork, target: Target, action: Action, frozen_at: datetime | None, *, now: datetime
+) -> ManagedOrganization:
+    repository = OrganizationRepository(work)
+    organization = await _ORGANIZATIONS.lock(repository, target)
+    if (organization.frozen_at is None) == (frozen_at is None):
+        return organization
+    after = replace(organization, frozen_at=frozen_at)
+    return await _ORGANIZATIONS.save(work, repository, organization, after, action, now=now)
 
 
 def _valid_name(text: str) -> str:

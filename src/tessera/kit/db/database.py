@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.batching import Batcher
 from tessera.kit.db import failures, schema_version
-from tessera.kit.db.engine import STATEMENT_SECONDS, create_engine
+from tessera.kit.db.engine import STATEMENT_ERRORS, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
-from tessera.kit.db.unit_of_work import UnitOfWork, driver_of
+from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, hold, pin_to
+from tessera.kit.errors import OrganizationFrozen
 from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
 from tessera.kit.shares import FairSlots, SlotTimeouts
 
@@ -29,6 +31,22 @@ SILENCE_SECONDS = 10.0
 LATER_SECONDS = 5.0
 
 T = TypeVar("T")
+
+
+class Access(Enum):
+    """What a unit of work does to its organization.
+
+    CHANGE is for all work; if the organization is frozen, it can only read. MOVE changes a frozen organization as well.
+    READ only reads, and all statements of a SNAPSHOT also see the same rows.
+    """
+
+    CHANGE = auto()
+    MOVE = auto()
+    READ = auto()
+    SNAPSHOT = auto()
+
+
+_BEGIN = {Access.READ: "BEGIN READ ONLY", Access.SNAPSHOT: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
 
 class Database:
@@ -84,22 +102,25 @@ class Database:
         partner_id: UUID | None = None,
         actor: Actor = INSTALLATION,
         settings: Mapping[str, str] | None = None,
+        access: Access = Access.CHANGE,
     ) -> AsyncIterator[UnitOfWork]:
         """A transaction that sees only one organization; commits at the end, rolls back on any exception.
 
         With `partner_id` it sees only that voucher partner. Changes are attributed to `actor`; `settings` maps database
         settings to their values in this transaction. Raises DatabaseUnavailable, DeadlineExceeded, TooManyRequests if
-        the organization uses its share of the connections, and TransactionAborted if the database has rolled the
-        transaction back.
+        the organization uses its share of the connections, TransactionAborted if the database has rolled the
+        transaction back, and OrganizationFrozen for a change of a frozen organization.
         """
         async with self._bounded(self._deadline), self._slots.slot(organization_id):
-            statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
+            statement = f"{_BEGIN.get(access, 'BEGIN')}; {pin_to(organization_id)}"
             if partner_id is not None:
                 statement += f"; SET LOCAL app.partner_id = '{partner_id}'"
             local = {**_time_limits(self._deadline), **(settings or {})}
             statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in local.items())
+            if access is Access.CHANGE:
+                statement += f"; {hold(organization_id)}"
             connection = await _retry_on_stale_connection(lambda: self._begin(statement))
-            async with _released(connection):
+            async with _released(connection), _raising_frozen(connection):
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
 
@@ -214,6 +235,20 @@ async def _released(connection: AsyncConnection) -> AsyncIterator[None]:
         raise
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def _raising_frozen(connection: AsyncConnection) -> AsyncIterator[None]:
+    try:
+        yield
+    except STATEMENT_ERRORS as error:
+        if not failures.is_read_only(error):
+            raise
+        await connection.rollback()
+        # A standby accepts no changes of any organization.
+        if (await connection.exec_driver_sql("show transaction_read_only")).scalar_one() == "off":
+            raise OrganizationFrozen from error
+        raise
 
 
 async def _discard(connection: AsyncConnection) -> None:

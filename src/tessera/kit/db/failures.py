@@ -54,6 +54,11 @@ def sqlstate(error: BaseException | None) -> str | None:
     return state
 
 
+def is_read_only(error: Exception) -> bool:
+    """Whether a statement failed because its transaction may only read."""
+    return sqlstate(error) == "25006"
+
+
 def cause_of(error: BaseException | None) -> str:
     """A few words for operators on what has happened."""
     if isinstance(error, PoolTimeout):

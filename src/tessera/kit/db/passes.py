@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Uuid, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.kit.db.compiled_queries import Query
+from tessera.kit.db.arrays import Uuids
+from tessera.kit.db.compiled_queries import CompiledQuery, Query, parameter
 from tessera.kit.db.database import Database
 from tessera.kit.db.engine import STATEMENT_ERRORS
 from tessera.kit.db.unit_of_work import UnitOfWork, pin_to
@@ -24,6 +27,9 @@ GROUPS_AT_ONCE = 2
 LOCK_TIMEOUT = "50ms"
 # Each statement finds few rows by an index; planning it for each organization would take longer than its execution.
 SETTINGS = {"lock_timeout": LOCK_TIMEOUT, "plan_cache_mode": "force_generic_plan"}
+
+# Frozen organizations are left alone. The others cannot be frozen before the transaction ends.
+_HOLD = CompiledQuery(select(func.hold_organizations(parameter("ids", ARRAY(Uuid()))).label("id")))
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +106,8 @@ async def _run(
 ) -> AsyncIterator[Mapping[UUID, Progress]]:
     try:
         async with database.unit_of_work(PLATFORM_ID, settings=SETTINGS) as work:
-            progress = await execute(work, group)
+            held = [row.id for row in await _HOLD.all(work.connection, {"ids": Uuids(group)})]
+            progress = await execute(work, held) if held else {}
     except (TransactionAborted, *STATEMENT_ERRORS) as error:
         if len(group) > 1:
             middle = len(group) // 2

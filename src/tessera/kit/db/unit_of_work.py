@@ -35,9 +35,9 @@ class UnitOfWork:
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
         """Pin this transaction to another organization in the block; an exception there aborts the transaction."""
-        await self._pin(organization_id)
+        await self.connection.exec_driver_sql(f"{pin_to(organization_id)}; {hold(organization_id)}")
         yield replace(self, organization_id=organization_id)
-        await self._pin(self.organization_id)
+        await self.connection.exec_driver_sql(pin_to(self.organization_id))
 
     @asynccontextmanager
     async def undoing(self) -> AsyncIterator[None]:
@@ -52,9 +52,6 @@ class UnitOfWork:
         """A block that undoes its statements and releases its locks if an exception leaves it."""
         return self.connection.begin_nested()
 
-    async def _pin(self, organization_id: UUID) -> None:
-        await self.connection.exec_driver_sql(pin_to(organization_id))
-
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection of this transaction, for libraries that must join the transaction."""
         return await driver_of(self.connection)
@@ -63,6 +60,11 @@ class UnitOfWork:
 def pin_to(organization_id: UUID) -> str:
     """The statement that pins a transaction to an organization."""
     return f"SET LOCAL app.organization_id = '{organization_id}'"
+
+
+def hold(organization_id: UUID) -> str:
+    """The statement that lets a transaction change an organization, or makes it read-only if that is frozen."""
+    return f"SELECT hold_organization('{organization_id}')"
 
 
 async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:

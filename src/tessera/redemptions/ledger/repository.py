@@ -6,9 +6,8 @@ from typing import Any
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.rules import Discrepancy
 
-# A single snapshot excludes concurrent redemptions. Unlike other statements, a recount may scan whole tables.
+# Unlike other statements, a recount may scan whole tables.
 PREPARE = """
-set transaction isolation level repeatable read;
 set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
 set local enable_bitmapscan = on
 """
@@ -141,7 +140,7 @@ class LedgerRepository:
         self._parameters: dict[str, Any] = {"organization_id": work.organization_id}
 
     async def prepare(self) -> None:
-        """Start a snapshot for statements that scan whole tables; must be the first call in the transaction."""
+        """Let statements scan whole tables, until the transaction ends."""
         for statement in PREPARE.split(";"):
             await self._connection.exec_driver_sql(statement)
 

@@ -19,9 +19,10 @@ class Verdict:
 
 
 async def verify(work: UnitOfWork) -> Verdict:
-    """Recount the organization that the unit of work is pinned to, in one snapshot, without changes.
+    """Recount the organization that the unit of work is pinned to, without changes.
 
-    The uses of the platform's promo codes are recounted in all organizations. Call it first in the transaction.
+    The uses of the platform's promo codes are recounted in all organizations. The transaction must be a snapshot, which
+    excludes concurrent redemptions.
     """
     ledger = LedgerRepository(work)
     await ledger.prepare()

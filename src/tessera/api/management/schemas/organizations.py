@@ -34,6 +34,9 @@ class OrganizationModel(Representation):
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The display name.")
     is_active: bool = Field(description="Whether its users, clients and keys can call the API.")
+    frozen_at: datetime | None = Field(
+        description="The time since which it can be read but not changed; null unless it is frozen."
+    )
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
@@ -55,6 +58,7 @@ ORGANIZATION = {
     "id": "01906a6e-0000-7000-8000-000000000001",
     **REQUEST,
     "isActive": True,
+    "frozenAt": None,
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,
 }

@@ -1,0 +1,83 @@
+"""After `freeze` has returned, no change of the organization is acknowledged, whatever was running."""
+
+import asyncio
+from decimal import Decimal
+from functools import partial
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import Clock
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import URL, body
+from tests.support.waiting import until
+
+from tessera.api.serving.resources import Resources
+from tessera.catalog import service as catalog
+from tessera.catalog.service import NewStoreExam
+from tessera.identity.organizations import freezing
+from tessera.kit.db.database import Access
+from tessera.kit.errors import OrganizationFrozen
+from tessera.kit.identifiers import new_id
+
+WRITERS = 12
+
+
+async def test_it_waits_for_the_changes_that_run_and_refuses_those_that_begin(
+    resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    open_work = partial(resources.database.unit_of_work, tenant.id)
+    exam = partial(NewStoreExam, name="Exam", price=Decimal(1))
+
+    def is_frozen() -> bool:
+        row = superuser.execute("select frozen_at from organizations where id = %s", [tenant.id]).fetchone()
+        return row != (None,)
+
+    async with open_work() as work:
+        freeze = asyncio.create_task(freezing.freeze(lambda access: open_work(access=access), now=clock.now))
+        await until("the organization is frozen", is_frozen)
+        with pytest.raises(OrganizationFrozen):
+            async with open_work() as later:
+                await catalog.add_store_exams(later, [exam(new_id(), "LATER")], now=clock.now)
+        assert not freeze.done()
+        await catalog.add_store_exams(work, [exam(new_id(), "EARLIER")], now=clock.now)
+    await freeze
+    codes = superuser.execute("select code from store_exams where organization_id = %s", [tenant.id]).fetchall()
+    assert ("EARLIER",) in codes
+    assert ("LATER",) not in codes
+
+
+async def test_it_gives_up_when_a_change_does_not_end(resources: Resources, tenant: Tenant, clock: Clock) -> None:
+    open_work = partial(resources.database.unit_of_work, tenant.id)
+    async with open_work():
+        with pytest.raises(freezing.ChangesRunning):
+            await freezing.freeze(lambda access: open_work(access=access), now=clock.now, seconds=0.1)
+
+
+async def test_no_redemption_is_acknowledged_after_it_under_load(
+    resources: Resources, tenant: Tenant, clock: Clock, live_url: str, superuser: psycopg.Connection
+) -> None:
+    unlimited = percent_code(tenant, "SPRING", max_redemptions=None, max_redemptions_per_candidate=None)
+    await add_promo_codes(resources, tenant, unlimited, now=clock.now)
+    acknowledged: list[str] = []
+    refused: list[str] = []
+
+    async def write(number: int) -> None:
+        async with httpx.AsyncClient(base_url=live_url, headers=tenant.api_key, timeout=60) as client:
+            for count in range(10_000):
+                answer = await client.post(URL, json=body("SPRING", f"RSV-{number}-{count}"))
+                assert answer.status_code in (201, 503), answer.text
+                (acknowledged if answer.status_code == 201 else refused).append(f"RSV-{number}-{count}")
+                if answer.status_code == 503 and answer.headers["Retry-After"] == "30":
+                    return
+
+    writers = [asyncio.create_task(write(number)) for number in range(WRITERS)]
+    await until("there is load", lambda: len(acknowledged) > 5 * WRITERS)
+    open_work = partial(resources.database.unit_of_work, tenant.id)
+    await freezing.freeze(lambda access: open_work(access=access), now=clock.now)
+    async with open_work(access=Access.SNAPSHOT) as work:
+        query = f"select code from reservations where organization_id = '{tenant.id}'"
+        copied = (await work.connection.exec_driver_sql(query)).scalars().all()
+    await asyncio.wait_for(asyncio.gather(*writers), 60)
+    assert set(acknowledged) == set(copied)
+    assert len(refused) == WRITERS

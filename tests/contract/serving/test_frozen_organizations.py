@@ -1,0 +1,102 @@
+"""A frozen organization: every API reads it, refuses to change it in its own format, and workers leave it alone."""
+
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW, Clock
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.jobs import job_context
+from tests.support.promo_code_requests import create
+from tests.support.redemption_requests import URL, body, create_redemption
+from tests.support.responses import status_and_body
+
+from tessera.api.serving.resources import Resources
+from tessera.identity.organizations import freezing, service
+from tessera.kit.db.database import Access
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
+from tessera.redemptions import jobs
+
+MESSAGE = "The organization is frozen: it can be read, but not changed. Try again later."
+PROBLEM = {"type": "urn:tessera:problem:service-unavailable", "title": "Service unavailable", "status": 503}
+
+
+@pytest.fixture
+async def frozen(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=clock.now)
+    await freezing.freeze(partial(open_work, resources, tenant), now=clock.now)
+    return tenant
+
+
+def open_work(resources: Resources, tenant: Tenant, access: Access) -> AbstractAsyncContextManager[UnitOfWork]:
+    return resources.database.unit_of_work(tenant.id, access=access)
+
+
+async def unfreeze(resources: Resources, tenant: Tenant) -> None:
+    async with open_work(resources, tenant, Access.MOVE) as work:
+        await service.unfreeze(work, Target(tenant.id), now=NOW)
+
+
+async def test_every_api_refuses_changes_in_its_format(client: httpx.AsyncClient, frozen: Tenant) -> None:
+    answers = [
+        await create(client, frozen),
+        await client.post(URL, json=body(), headers=frozen.api_key),
+        await client.post(
+            "/management/v1/store-exams", json={"code": "X", "name": "X", "price": 1}, headers=frozen.bearer
+        ),
+    ]
+    assert {answer.headers["Retry-After"] for answer in answers} == {"30"}
+    certiverse = {"errorCode": "ServiceUnavailable", "errorMessages": [MESSAGE]}
+    problem = PROBLEM | {"detail": MESSAGE}
+    assert [status_and_body(answer) for answer in answers] == [(503, certiverse), (503, problem), (503, problem)]
+
+
+async def test_every_api_reads_it(client: httpx.AsyncClient, frozen: Tenant) -> None:
+    listed = await client.get("/promo-codes", headers=frozen.bearer)
+    assert [code["promoCodeName"] for code in listed.json()["data"]] == ["SPRING"]
+    validated = await client.get("/api/v1/promo-codes", params={"code": "SPRING"}, headers=frozen.api_key)
+    assert status_and_body(validated) == (200, {"success": True, "data": [{"percentDiscount": 10}]})
+    listed = await client.get("/management/v1/promo-codes", headers=frozen.bearer)
+    assert [code["name"] for code in listed.json()["data"]] == ["SPRING"]
+    assert (await client.get(URL, headers=frozen.api_key)).json()["data"] == []
+
+
+async def test_the_first_response_to_a_key_is_repeated_and_the_request_succeeds_later(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock
+) -> None:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=clock.now)
+    redeem = partial(client.post, URL)
+    headers = tenant.api_key | {"Idempotency-Key": "first"}
+    first = await redeem(json=body(), headers=headers)
+    await freezing.freeze(partial(open_work, resources, tenant), now=clock.now)
+    repeated = await redeem(json=body(), headers=headers)
+    assert (first.status_code, repeated.json(), repeated.headers["Idempotent-Replayed"]) == (201, first.json(), "true")
+    headers = tenant.api_key | {"Idempotency-Key": "second"}
+    assert (await redeem(json=body(reservation="RSV-2"), headers=headers)).status_code == 503
+    await unfreeze(resources, tenant)
+    assert (await redeem(json=body(reservation="RSV-2"), headers=headers)).status_code == 201
+
+
+async def test_workers_leave_it_alone_until_it_can_be_changed(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    clock: Clock,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=clock.now)
+    held = await create_redemption(client, tenant, holdSeconds=60)
+    clock.advance(hours=1)
+    await freezing.freeze(partial(open_work, resources, tenant), now=clock.now)
+
+    context = job_context(resources, clock)
+    stored = "select status from redemptions where id = %s"
+    await jobs.expire_holds(context, 0)
+    assert superuser.execute(stored, [held["id"]]).fetchone() == ("Held",)
+    await unfreeze(resources, tenant)
+    await jobs.expire_holds(context, 0)
+    assert superuser.execute(stored, [held["id"]]).fetchone() == ("Expired",)
