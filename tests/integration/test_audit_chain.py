@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+import re
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,12 +21,19 @@ from tessera.audit import service as audit
 from tessera.audit.jobs import seal_audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict
-from tessera.audit.service import Change
+from tessera.audit.service import Change, Entry, EntryFilter
+from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 
+ADA = Actor(ActorKind.USER, UUID(int=7), "ada@example.com", UUID(int=8), "lin@example.com")
+NAMES: dict[str, Any] = {
+    "email": "grace@example.com",
+    "notes": "Für \u2028 Zoë \U0001f600",
+    "email_addresses": ["a@example.com", "b@example.com"],
+}
 MOST = "organization_id = %(tenant)s and position = 3"
 ENTRY = "(select entry_id from audit_seals where organization_id = %(tenant)s and position = {})"
 ITS = f"organization_id = %(tenant)s and id = {ENTRY.format(3)}"
@@ -40,9 +50,9 @@ async def verdict(database: Database, tenant: Tenant, **known_head: Any) -> Verd
         return await seals.verify(work, **known_head)
 
 
-async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
-    changes = [Change(action="Updated", kind="Thing", id=new_id(), after={"n": n}) for n in range(count)]
-    async with database.unit_of_work(tenant.id) as work:
+async def change(database: Database, tenant: Tenant, count: int = 1, **after: Any) -> None:
+    changes = [Change(action="Updated", kind="Thing", id=new_id(), after={"n": n, **after}) for n in range(count)]
+    async with database.unit_of_work(tenant.id, actor=ADA) as work:
         await audit.record_all(work, changes, now=NOW)
 
 
@@ -231,3 +241,85 @@ async def test_the_applications_role_only_adds(
         application.execute("select set_config('app.organization_id', %s, false)", [str(sealed_tenant.id)])
         with pytest.raises(errors.InsufficientPrivilege):
             application.execute(statement.format(table))
+
+
+async def latest(database: Database, tenant: Tenant) -> Entry:
+    async with database.unit_of_work(tenant.id) as work:
+        return (await audit.list_by_cursor(work, filters=EntryFilter(), after=None, size=1)).items[0]
+
+
+async def test_values_that_name_a_person_can_be_deleted_from_a_sealed_entry(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    await change(resources.database, tenant, **NAMES)
+    await seal_all(resources.database, tenant)
+    entry = await latest(resources.database, tenant)
+    assert (entry.after, entry.actor_name, entry.token_issuer) == ({"n": 0, **NAMES}, ADA.name, ADA.token_issuer)
+    assert (await verdict(resources.database, tenant)).erased == 0
+    own = [tenant.id, entry.id]
+    superuser.execute("delete from audit_values where organization_id = %s and entry_id = %s", own)
+    erase = "update audit_entries set actor_name = 'erased', actor_salt = null where organization_id = %s and id = %s"
+    superuser.execute(erase, own)
+    ((stored,),) = superuser.execute(
+        "select e::text from audit_entries e where organization_id = %s and id = %s", own
+    ).fetchall()
+    assert not re.search("@|Zoë", stored)
+    entry = await latest(resources.database, tenant)
+    tombstones = {"email": "erased", "notes": "erased", "email_addresses": ["erased", "erased"]}
+    assert (entry.after, entry.actor_name, entry.token_issuer) == ({"n": 0, **tombstones}, "erased", "erased")
+    result = await verdict(resources.database, tenant)
+    assert (result.findings, result.erased) == ([], 1)
+
+
+ITS_VALUES = "organization_id = %(tenant)s and path = '/after/email_addresses/0'"
+ITS_ENTRY = "organization_id = %(tenant)s and digests ? '/after/email_addresses/0'"
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        f"update audit_values set value = 'eve@example.com' where {ITS_VALUES}",
+        f"update audit_values set salt = sha256('x') where {ITS_VALUES}",
+        f"update audit_values set path = '/after/phone' where {ITS_VALUES}",
+        f"update audit_entries set digests = digests - '/after/email_addresses/0' where {ITS_ENTRY}",
+        f"update audit_entries set digests = null where {ITS_ENTRY}",
+        f"update audit_entries set actor_name = 'eve', actor_salt = null where {ITS_ENTRY}",
+        f"update audit_entries set actor_salt = sha256('x') where {ITS_ENTRY}",
+        f"""update audit_entries set after = '{{"n": 1e400}}' where {ITS_ENTRY}""",
+        "update audit_seals set rule = 1 where organization_id = %(tenant)s and position ="
+        " (select max(position) from audit_seals where organization_id = %(tenant)s)",
+    ],
+)
+async def test_tampering_with_a_value_or_a_rule_is_found(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection, tampering: str
+) -> None:
+    await change(resources.database, tenant, **NAMES)
+    await seal_all(resources.database, tenant)
+    superuser.execute(tampering, {"tenant": tenant.id})
+    result = await verdict(resources.database, tenant)
+    assert [(finding.flaw, finding.position) for finding in result.findings] == [("Altered", result.head.position)]
+
+
+async def test_entries_of_earlier_releases_keep_their_rule_and_a_stranger_checks_all_others(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    earlier = "update audit_entries set digests = null, actor_salt = null where organization_id = %s"
+    await change(resources.database, tenant, 2)
+    superuser.execute("delete from audit_values where organization_id = %s", [tenant.id])
+    superuser.execute(earlier, [tenant.id])
+    await seal_all(resources.database, tenant)
+    await change(resources.database, tenant, 2, **NAMES)
+    await seal_all(resources.database, tenant)
+    rules = "select distinct rule from audit_seals where organization_id = %s order by rule"
+    assert superuser.execute(rules, [tenant.id]).fetchall() == [(1,), (2,)]
+    # Seals of earlier releases have no rule.
+    superuser.execute("update audit_seals set rule = null where rule = 1")
+    assert (await verdict(resources.database, tenant)).findings == []
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    stranger: dict[str, Any] = {}
+    exec(program, stranger)
+    stranger["check"](superuser, tenant.id)
+    superuser.execute(f"update audit_entries set action = 'Looked' where {ITS_ENTRY}", {"tenant": tenant.id})
+    with pytest.raises(AssertionError):
+        stranger["check"](superuser, tenant.id)

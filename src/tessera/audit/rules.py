@@ -13,6 +13,8 @@ SECRETS = frozenset(
     {"secret", "client_secret", "secret_digest", "key_digest", "digest", "token", "api_key", "password"}
 )
 METADATA = "metadata"
+# Canonical JSON (RFC 8785), which seals digest, has no larger integers.
+MAX_INTEGER = 2**53 - 1
 
 
 class Action(StrEnum):
@@ -52,6 +54,8 @@ def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - any value of a domain record
     match value:
+        case int() if abs(value) > MAX_INTEGER:
+            return str(value)
         case None | bool() | int() | float():
             return value
         case datetime():

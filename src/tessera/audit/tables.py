@@ -26,10 +26,14 @@ def _references_entry() -> ForeignKeyConstraint:
 
 
 class AuditEntry(Base):
-    """A change of a record: the actor, the action, and the states before and after it. Rows are never updated."""
+    """A change of a record: the actor, the action, and the states before and after it.
+
+    Where `digests` is not null, values that name a person are in `audit_values`, and `before` and `after` have null in
+    their places.
+    """
 
     __tablename__ = "audit_entries"
-    __impersonal__ = "organization_id id at actor_kind action entity_kind entity_id"
+    __impersonal__ = "organization_id id at actor_kind action entity_kind entity_id digests actor_salt"
     __table_args__ = (
         Index("audit_entries_by_time_index", "organization_id", "at", "id"),
         Index("audit_entries_by_actor_index", "organization_id", "actor_name", "at", "id"),
@@ -52,6 +56,23 @@ class AuditEntry(Base):
     entity_id: Mapped[UUID]
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info=personal_data.AUDITED)
     after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info=personal_data.AUDITED)
+    # The digests of values that name a person, by path. The salt is that of the actor's name, whose path is its column.
+    digests: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
+    actor_salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class AuditValue(Base):
+    """A value of an entry that names a person; an erasure deletes it with its salt, and the entry keeps its digest."""
+
+    __tablename__ = "audit_values"
+    __impersonal__ = "organization_id entry_id path salt"
+    __table_args__ = (_references_entry(), CheckConstraint("length(salt) >= 16", name="salt"))
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text, info=personal_data.AUDITED_VALUE)
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AuditUnsealed(Base):
@@ -69,7 +90,7 @@ class AuditSeal(Base):
     """A link of an organization's chain; its digest covers an entry and the previous digest."""
 
     __tablename__ = "audit_seals"
-    __impersonal__ = "organization_id position entry_id digest sealed_at"
+    __impersonal__ = "organization_id position entry_id digest sealed_at rule"
     __table_args__ = (
         _references_entry(),
         UniqueConstraint("organization_id", "entry_id"),
@@ -81,3 +102,5 @@ class AuditSeal(Base):
     entry_id: Mapped[UUID]
     digest: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_at: Mapped[datetime] = mapped_column(Timestamp)
+    # The rule of the digest; null is the first one.
+    rule: Mapped[int | None] = mapped_column(BigInteger)

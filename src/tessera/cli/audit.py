@@ -52,7 +52,8 @@ def verify(
     known_head = seals.parse_head(head) if head is not None else None
     verdict = session.run(lambda work: seals.verify(work, known_head=known_head))
     if not verdict.findings:
-        fields = {"entries": verdict.head.position, "head": verdict.head.text(), "unsealed": verdict.unsealed}
+        counts = {"unsealed": verdict.unsealed, "erased": verdict.erased}
+        fields = {"entries": verdict.head.position, "head": verdict.head.text(), **counts}
         session.show("The audit log matches its seals.", fields)
         return
     rows = [

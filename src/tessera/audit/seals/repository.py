@@ -1,5 +1,6 @@
 """Statements on the chain of seals over the audit log of one tenant."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,14 +11,18 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     cast,
     func,
+    literal,
     literal_column,
     select,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
-from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
+from tessera.audit.personal_values import SaltedValue
+from tessera.audit.seals.rules import BEGINNING, FIRST_RULE, Head, Link, Seal, SealedEntry
+from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed, AuditValue
 from tessera.kit.db.advisory_locks import lock_number, try_locks
 from tessera.kit.db.arrays import Binaries, Uuids
 from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
@@ -58,10 +63,10 @@ _UNSEALED = CompiledQuery(
 # One statement, because each counts where thousands of organizations have one entry each.
 _SEAL = TextQuery("""
 with seals as (
-    insert into audit_seals (organization_id, position, entry_id, digest, sealed_at)
-    select %(organization_id)s, seal.position, seal.entry_id, seal.digest, %(now)s
-    from unnest(%(positions)s::bigint[], %(entry_ids)s::uuid[], %(digests)s::bytea[])
-         as seal (position, entry_id, digest)
+    insert into audit_seals (organization_id, position, entry_id, digest, sealed_at, rule)
+    select %(organization_id)s, seal.position, seal.entry_id, seal.digest, %(now)s, seal.rule
+    from unnest(%(positions)s::bigint[], %(entry_ids)s::uuid[], %(digests)s::bytea[], %(rules)s::bigint[])
+         as seal (position, entry_id, digest, rule)
     returning position
 )
 delete from audit_unsealed
@@ -100,6 +105,7 @@ def _seal_values(organization_id: UUID, seals: Sequence[Seal], *, now: datetime)
         "positions": [seal.position for seal in seals],
         "entry_ids": Uuids([seal.entry_id for seal in seals]),
         "digests": Binaries([seal.digest for seal in seals]),
+        "rules": [seal.rule for seal in seals],
         "now": now,
     }
 
@@ -123,17 +129,37 @@ class SealRepository:
         unsealed = select(func.count()).where(AuditUnsealed.organization_id == self._organization_id)
         return int((await self._connection.execute(unsealed)).scalar_one())
 
-    async def list_links(self, *, after: int, size: int) -> list[tuple[Seal, SealedEntry | None]]:
+    async def list_links(self, *, after: int, size: int) -> list[Link]:
         """Up to `size` seals after a position, each with the current state of its entry, if it exists."""
+        rule = func.coalesce(AuditSeal.rule, FIRST_RULE).label("rule")
         statement = (
-            select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.digest, *_ENTRY_COLUMNS)
+            select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.digest, rule, *_ENTRY_COLUMNS)
             .join_from(AuditSeal, AuditEntry, _is_entry_of(AuditSeal), isouter=True)
             .where(AuditSeal.organization_id == self._organization_id, AuditSeal.position > after)
             .order_by(AuditSeal.position)
             .limit(literal_column(str(size)))
         )
-        rows = await self._connection.execute(statement)
-        return [(Seal(row.position, row.entry_id, row.digest), None if row.id is None else _entry(row)) for row in rows]
+        rows = (await self._connection.execute(statement)).all()
+        values = await self._values([row.id for row in rows if row.digests])
+        return [
+            (
+                Seal(row.position, row.entry_id, row.digest, row.rule),
+                None if row.id is None else _entry(row),
+                values[row.entry_id],
+            )
+            for row in rows
+        ]
+
+    async def _values(self, entry_ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, SaltedValue]]:
+        """The values of entries that name a person, by entry and path."""
+        statement = select(AuditValue.entry_id, AuditValue.path, AuditValue.value, AuditValue.salt).where(
+            AuditValue.organization_id == self._organization_id,
+            AuditValue.entry_id == any_(literal(list(entry_ids), ARRAY(Uuid))),
+        )
+        values: defaultdict[UUID, dict[str, SaltedValue]] = defaultdict(dict)
+        for entry_id, path, value, salt in await self._connection.execute(statement):
+            values[entry_id][path] = SaltedValue(value, salt)
+        return values
 
     async def list_untracked(self, size: int) -> Sequence[UUID]:
         """Up to `size` entries that have neither a seal nor a row in `audit_unsealed`."""

@@ -28,6 +28,8 @@ class Verdict:
     head: Head
     findings: Sequence[Finding]
     unsealed: int
+    # The number of sealed entries with an erased value.
+    erased: int
 
 
 async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
@@ -56,17 +58,18 @@ async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict
     `known_head` is a head stored outside the database; it also reveals a chain that was truncated or rewritten.
     """
     seals = SealRepository(work)
-    head, findings = Head(0, BEGINNING), list[Finding]()
+    head, findings, erased = Head(0, BEGINNING), list[Finding](), 0
     while len(findings) < MAX_FINDINGS:
         links = await seals.list_links(after=head.position, size=BATCH_SIZE)
         if not links:
             break
         findings += rules.flaws(links, head=head)
+        erased += sum(entry is not None and rules.is_erased(entry, values) for _, entry, values in links)
         head = Head(links[-1][0].position, links[-1][0].digest)
     findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_untracked(BATCH_SIZE)]
     if known_head is not None and await seals.find_digest(known_head.position) != known_head.digest:
         findings.append(Finding(Flaw.HEAD_DIFFERS, known_head.position, None))
-    return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed())
+    return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed(), erased)
 
 
 def parse_head(text: str) -> Head:

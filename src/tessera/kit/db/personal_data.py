@@ -83,6 +83,7 @@ NOTES = personal(Content.TEXT, Subject.ANYONE, "notes of the organization")
 METADATA = personal(Content.JSON, Subject.ANYONE, "texts that an integration attaches to records")
 METADATA_VALUE = personal(Content.TEXT, Subject.ANYONE, "to find records by their metadata")
 AUDITED = personal(Content.JSON, Subject.ANYONE, "to prove what was changed")
+AUDITED_VALUE = personal(Content.TEXT, Subject.ANYONE, "to prove what was changed")
 STORED_BODY = personal(Content.BODY, Subject.ANYONE, "to answer a repeated request as before", "24 hours")
 REQUEST_DIGEST = personal(Content.REFERENCE, Subject.ANYONE, "to recognize a repeated request", "24 hours")
 
