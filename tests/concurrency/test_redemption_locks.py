@@ -16,6 +16,7 @@ from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
@@ -121,7 +122,7 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
         held = await create_redemption(client, shop, code, holdSeconds=10)
         clock.advance(seconds=9)
         async with resources.database.unit_of_work(shop.id) as work:
-            await ReservationRepository(work).lock(["RSV-1"])
+            await run(work.connection, ReservationRepository(work).locking(["RSV-1"]))
             waiting = asyncio.create_task(act(client, shop, held, "confirm"))
             await until_blocked(superuser)
             clock.advance(seconds=2)
@@ -151,7 +152,7 @@ async def test_a_hold_whose_reservation_is_locked_or_moves_while_its_end_is_writ
         return await try_lock(work, holds)
 
     async with resources.database.unit_of_work(shop.id) as work:
-        await ReservationRepository(work).lock(["RSV-1"])
+        await run(work.connection, ReservationRepository(work).locking(["RSV-1"]))
         assert await expire() == 0
     with monkeypatch.context() as patched:
         patched.setattr(expiry_repository, "try_lock_reservations", lock_after_a_move)

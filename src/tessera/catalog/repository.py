@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
-from tessera.kit.db.arrays import Texts
-from tessera.kit.db.compiled_queries import CompiledQuery, parameter
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.arrays import Texts, Uuids
+from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
+from tessera.kit.db.round_trips import Step
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
 
@@ -47,6 +48,15 @@ class Product:
     price: Decimal
 
 
+_PRODUCTS = TextQuery("""
+select code_key, id as store_exam_id, code, null::uuid as product_bundle_id, price from store_exams
+where organization_id = %(organization_id)s and code_key = any (%(code_keys)s) and status = 'Active'
+union all
+select null, null, null, id, price from product_bundles
+where organization_id = %(organization_id)s and id = any (%(bundle_ids)s) and status = 'Active'
+""")
+
+
 class CatalogRepository:
     """The products of the organization that the unit of work is pinned to."""
 
@@ -72,15 +82,16 @@ class CatalogRepository:
         rows = await self._connection.execute(statement)
         return {row.code_key: Product(row.id, row.code, None, row.price) for row in rows}
 
-    async def find_bundle_products(self, bundle_ids: Collection[UUID]) -> dict[UUID, Product]:
-        """The product bundles on sale with these ids."""
-        statement = select(ProductBundle.id, ProductBundle.price).where(
-            ProductBundle.organization_id == self._organization_id,
-            ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
-            ProductBundle.status == Status.ACTIVE,
-        )
-        rows = await self._connection.execute(statement)
-        return {row.id: Product(None, None, row.id, row.price) for row in rows}
+    def finding_products(
+        self, *, codes: Collection[str], bundle_ids: Collection[UUID]
+    ) -> Step[dict[str | UUID, Product]]:
+        """The step that finds products on sale: exams by the key of their code, and bundles by their id."""
+        values = {
+            "organization_id": self._organization_id,
+            "code_keys": Texts([key_of(code) for code in codes]),
+            "bundle_ids": Uuids([*bundle_ids]),
+        }
+        return Step(_PRODUCTS, values, _products)
 
     async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
         """Those of these ids that belong to product bundles on sale."""
@@ -114,6 +125,13 @@ class CatalogRepository:
             for exam_id in bundle.store_exam_ids
         ]
         await self._connection.execute(insert(ProductBundleStoreExam), rows)
+
+
+def _products(rows: Sequence[AnyRow]) -> dict[str | UUID, Product]:
+    return {
+        row.code_key or row.product_bundle_id: Product(row.store_exam_id, row.code, row.product_bundle_id, row.price)
+        for row in rows
+    }
 
 
 _STORE_EXAMS = CompiledQuery(

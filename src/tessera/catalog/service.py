@@ -1,12 +1,13 @@
 """The products on sale: store exams and product bundles."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
 from tessera.catalog.rules import Status
 from tessera.codes.rules import ProductChoice
+from tessera.kit.db.round_trips import Step, run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -20,18 +21,26 @@ async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str
 
 async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) -> dict[ProductChoice, Product]:
     """The products of those choices that are on sale."""
-    catalog = CatalogRepository(work)
+    return await run(work.connection, finding_products(work, choices)) if choices else {}
+
+
+def finding_products(work: UnitOfWork, choices: Collection[ProductChoice]) -> Step[dict[ProductChoice, Product]]:
+    """The step that finds the products of those choices that are on sale."""
     codes = {choice.store_exam_code for choice in choices if choice.store_exam_code is not None}
     ids = {choice.product_bundle_id for choice in choices if choice.product_bundle_id is not None}
-    exams = await catalog.find_store_exam_products(codes) if codes else {}
-    bundles = await catalog.find_bundle_products(ids) if ids else {}
-    products = {
-        choice: exams.get(key_of(choice.store_exam_code))
-        if choice.store_exam_code is not None
-        else bundles.get(choice.product_bundle_id or UUID(int=0))
-        for choice in choices
-    }
-    return {choice: product for choice, product in products.items() if product is not None}
+    step = CatalogRepository(work).finding_products(codes=codes, bundle_ids=ids)
+    return step.then(lambda products: _by_choice(choices, products))
+
+
+def _by_choice(
+    choices: Collection[ProductChoice], products: Mapping[str | UUID, Product]
+) -> dict[ProductChoice, Product]:
+    found = {choice: products.get(_key_of(choice)) for choice in choices}
+    return {choice: product for choice, product in found.items() if product is not None}
+
+
+def _key_of(choice: ProductChoice) -> str | UUID:
+    return key_of(choice.store_exam_code) if choice.store_exam_code is not None else choice.product_bundle_id or ""
 
 
 async def find_past_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str, Product]:

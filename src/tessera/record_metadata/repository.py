@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from tessera.kit.db.bulk_insert import insert_rows
+from tessera.kit.db.bulk_insert import insertion
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.record_metadata.tables import RecordMetadata
@@ -151,7 +152,7 @@ class MetadataRepository:
             for key, text in (texts or {}).items()
         ]
         if rows:
-            await insert_rows(self._connection, RecordMetadata, rows)
+            await run(self._connection, insertion(RecordMetadata, rows))
 
     async def list_keys(self, *, limit: int) -> list[str]:
         """The first keys that records of this kind have, in their order."""

@@ -48,10 +48,11 @@ async def lock_codes(
 async def _lock_promo_codes(
     work: UnitOfWork, uses: Sequence[tuple[str, Use]], ids: Sequence[UUID], *, now: datetime
 ) -> dict[int, StorefrontPromoCode]:
-    names = sorted({code for code, _ in uses})
+    if not uses:
+        await promo_codes.lock(work, ids, as_of=now)
+        return {}
     for _ in range(MAX_LOCK_ROUNDS):
-        locked_ids = await promo_codes.lock(work, names=names, ids=ids, as_of=now)
-        matches = await promo_codes.find_for_storefront(work, uses, as_of=now) if uses else {}
+        locked_ids, matches = await promo_codes.lock_and_find(work, uses, ids=ids, as_of=now)
         # A code added between the two statements may shadow a global code of the same name, and is not locked yet.
         if all(each.id in locked_ids for each in matches.values()):
             return matches

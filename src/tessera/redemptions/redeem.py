@@ -9,6 +9,7 @@ from uuid import UUID
 from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Use
+from tessera.kit.db.round_trips import run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
 from tessera.kit.identifiers import new_id
@@ -82,16 +83,20 @@ class _RedemptionBatch:
         """Lock the reservations of the drafts, and load their redemptions."""
         repository, reservation_repository = RedemptionRepository(work), ReservationRepository(work)
         codes = {draft.reservation_code for draft in drafts}
-        await reservation_repository.lock(codes)
-        reservations = await reservation_repository.find_all(codes)
-        existing = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
+        _, reservations, existing, products = await run_together(
+            work.connection,
+            reservation_repository.locking(codes),
+            reservation_repository.finding(codes),
+            repository.finding_live(codes),
+            catalog.finding_products(work, {draft.product for draft in drafts}),
+        )
         by_key = {(each.reservation_code, key_of(each.code)): each for each in existing}
         lapsed = {key: each for key, each in by_key.items() if lifecycle.as_of(each, now=now).status not in rules.LIVE}
         return cls(
             work=work,
             drafts=drafts,
             now=now,
-            products=await catalog.find_products(work, {draft.product for draft in drafts}),
+            products=products,
             reservations=reservations,
             live={key: each for key, each in by_key.items() if key not in lapsed},
             lapsed_holds=lapsed,
@@ -261,10 +266,8 @@ class _RedemptionBatch:
         """Write the new redemptions, and expire the lapsed holds that they replace."""
         if not self.new_changes:
             return
-        new = self.new_reservations
-        if new and len(await ReservationRepository(self.work).add(new)) < len(new):
-            raise TransactionAborted  # an import, which takes no locks, has just added one of them
-        await transitions.write(self.work, [*await self._expirations(), *self.new_changes], now=self.now)
+        changes = [*await self._expirations(), *self.new_changes]
+        await transitions.write(self.work, changes, reservations=self.new_reservations, now=self.now)
 
     async def _expirations(self) -> list[Change]:
         """The changes that expire lapsed holds of the codes in use now, except those that the lock has expired.

@@ -9,8 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
+    Text,
     Uuid,
     and_,
     any_,
@@ -23,11 +25,15 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db import cursors
-from tessera.kit.db.bulk_insert import insert_rows, row_of
+from tessera.kit.db.arrays import Texts
+from tessera.kit.db.bulk_insert import insertion, row_of
+from tessera.kit.db.compiled_queries import CompiledQuery, parameter
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.round_trips import Step
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
@@ -53,6 +59,11 @@ class RedemptionRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
+
+    def finding_live(self, reservation_codes: Collection[str]) -> Step[list[Redemption]]:
+        """The step that finds the redemptions of these reservations that are held or redeemed."""
+        values = {"organization_id": self._organization_id, "codes": Texts([*reservation_codes])}
+        return Step(_LIVE_BY_CODE, values, lambda rows: [_redemption(row) for row in rows])
 
     async def find_live(self, reservation_ids: Collection[UUID]) -> list[Redemption]:
         """The redemptions of these reservations that are held or redeemed."""
@@ -140,37 +151,15 @@ class RedemptionRepository:
         return int((await self._connection.execute(statement)).scalar_one())
 
     def _select(self) -> Select[*tuple[Any, ...]]:
-        exam = (
-            select(StoreExam.code)
-            .where(StoreExam.organization_id == self._organization_id, StoreExam.id == RedemptionTable.store_exam_id)
-            .scalar_subquery()
-        )
-        return (
-            select(
-                *_OWN_COLUMNS,
-                Reservation.code.label("reservation_code"),
-                Reservation.status.label("reservation_status"),
-                exam.label("store_exam_code"),
-            )
-            # Every redemption has a reservation. With an inner join the planner, which underestimates the number of
-            # reservations, would start from all of them and sort the result.
-            .outerjoin(
-                Reservation,
-                and_(
-                    Reservation.organization_id == self._organization_id,
-                    Reservation.id == RedemptionTable.reservation_id,
-                ),
-            )
-            .where(RedemptionTable.organization_id == self._organization_id)
-        )
+        return _redemptions_of(bindparam("organization_id", self._organization_id))
 
-    async def add(self, redemptions: Sequence[Redemption]) -> None:
-        """Add redemptions whose reservations and codes are locked."""
+    def addition(self, redemptions: Sequence[Redemption]) -> Step[int]:
+        """The step that adds redemptions whose reservations and codes are locked."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in redemptions]
         for row in rows:
             for column in _JOINED_COLUMNS:
                 del row[column]
-        await insert_rows(self._connection, RedemptionTable, rows)
+        return insertion(RedemptionTable, rows)
 
     async def change(self, redemptions: Sequence[Redemption]) -> None:
         """Write the statuses and deadlines of locked redemptions."""
@@ -187,10 +176,45 @@ class RedemptionRepository:
         ]
         await self._connection.execute(statement, rows)
 
-    async def append(self, entries: Sequence[NewLedgerEntry]) -> None:
-        """Append entries to the ledger."""
-        rows = [{"organization_id": self._organization_id, **row_of(entry)} for entry in entries]
-        await insert_rows(self._connection, LedgerEntry, rows)
+    def recording(self, entries: Sequence[NewLedgerEntry]) -> Step[int]:
+        """The step that appends entries to the ledger."""
+        return insertion(LedgerEntry, [{"organization_id": self._organization_id, **row_of(each)} for each in entries])
+
+
+def _redemptions_of(organization_id: BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
+    exam = (
+        select(StoreExam.code)
+        .where(StoreExam.organization_id == organization_id, StoreExam.id == RedemptionTable.store_exam_id)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            *_OWN_COLUMNS,
+            Reservation.code.label("reservation_code"),
+            Reservation.status.label("reservation_status"),
+            exam.label("store_exam_code"),
+        )
+        # Every redemption has a reservation. With an inner join the planner, which underestimates the number of
+        # reservations, would start from all of them and sort the result.
+        .outerjoin(
+            Reservation,
+            and_(Reservation.organization_id == organization_id, Reservation.id == RedemptionTable.reservation_id),
+        )
+        .where(RedemptionTable.organization_id == organization_id)
+    )
+
+
+def _live_by_code(organization_id: BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
+    booking = aliased(Reservation)
+    ids = select(booking.id).where(
+        booking.organization_id == organization_id, booking.code == any_(parameter("codes", ARRAY(Text)))
+    )
+    # As an array the ids are found first, whatever the planner expects of a join.
+    condition = RedemptionTable.reservation_id == any_(func.array(ids.scalar_subquery()))
+    return _redemptions_of(organization_id).where(condition, RedemptionTable.status.in_(LIVE)).order_by(*_ORDER)
+
+
+_LIVE_BY_CODE = CompiledQuery(_live_by_code(parameter("organization_id", Uuid())))
 
 
 def _redemption(row: AnyRow) -> Redemption:

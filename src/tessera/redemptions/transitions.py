@@ -4,14 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from tessera.kit.db.round_trips import Step, run_all, run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import TransactionAborted
 from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import UseChange
 from tessera.redemptions import rules
 from tessera.redemptions.records import NewLedgerEntry, Redemption
 from tessera.redemptions.repository import RedemptionRepository
+from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import VoucherUse
@@ -45,13 +49,20 @@ async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now
     promo_code_ids = [each.promo_code_id for each in redemptions if each.promo_code_id is not None]
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
     if promo_code_ids:
-        await promo_codes.lock(work, ids=promo_code_ids, as_of=now)
+        await promo_codes.lock(work, promo_code_ids, as_of=now)
     if voucher_ids:
         await vouchers.lock(work, ids=voucher_ids)
 
 
-async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
-    """Write changes of redemptions whose reservations and codes are locked."""
+async def write(
+    work: UnitOfWork, changes: Sequence[Change], *, reservations: Sequence[Reservation] = (), now: datetime
+) -> None:
+    """Write changes of redemptions whose reservations and codes are locked, and new reservations.
+
+    Raises TransactionAborted if an import, which takes no locks, has just added one of the reservations.
+    """
+    if not changes:
+        return
     repository = RedemptionRepository(work)
     new = [change.redemption for change in changes if change.before is None]
     new_ids = {each.id for each in new}
@@ -59,14 +70,35 @@ async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -
     # Updates come first, because a new redemption may replace a lapsed hold under the same unique index.
     if existing := [each for each in updates if each.id not in new_ids]:
         await repository.change(existing)
-    if new:
-        await repository.add(new)
+    await _add(work, new, changes, reservations=reservations, now=now)
     if redeemed_at_once := [each for each in updates if each.id in new_ids]:
         await repository.change(redeemed_at_once)
-    if changes:
-        await repository.append([_entry(change, now=now) for change in changes])
-    await _write_vouchers(work, [change for change in changes if change.redemption.voucher_id is not None], now=now)
-    await _count(work, changes)
+    of_vouchers = [change for change in changes if change.redemption.voucher_id is not None]
+    if of_vouchers:
+        await _write_vouchers(work, of_vouchers, now=now)
+        await _count_vouchers(work, of_vouchers)
+
+
+async def _add(
+    work: UnitOfWork,
+    new: Sequence[Redemption],
+    changes: Sequence[Change],
+    *,
+    reservations: Sequence[Reservation],
+    now: datetime,
+) -> None:
+    """Add new records and ledger entries, and count the uses of promo codes, in one round trip."""
+    repository, steps = RedemptionRepository(work), list[Step[Any]]()
+    if reservations:
+        steps.append(ReservationRepository(work).addition(reservations))
+    if new:
+        steps.append(repository.addition(new))
+    steps.append(repository.recording([_entry(change, now=now) for change in changes]))
+    if uses := _promo_code_uses(changes):
+        steps.append(promo_codes.counting_uses(work, uses))
+    results = await run_all(work.connection, steps)
+    if reservations and len(results[0]) < len(reservations):
+        raise TransactionAborted
 
 
 async def add_past(work: UnitOfWork, redemptions: Sequence[Redemption]) -> None:
@@ -75,8 +107,8 @@ async def add_past(work: UnitOfWork, redemptions: Sequence[Redemption]) -> None:
     The caller adds the reservations and the used vouchers, and counts them.
     """
     repository = RedemptionRepository(work)
-    await repository.add(redemptions)
-    await repository.append([_entry(Change(each, None, None), now=each.created_at) for each in redemptions])
+    entries = [_entry(Change(each, None, None), now=each.created_at) for each in redemptions]
+    await run_together(work.connection, repository.addition(redemptions), repository.recording(entries))
 
 
 def _entry(change: Change, *, now: datetime) -> NewLedgerEntry:
@@ -138,23 +170,26 @@ def _use(redemption: Redemption, *, now: datetime) -> VoucherUse:
     )
 
 
-async def _count(work: UnitOfWork, changes: Sequence[Change]) -> None:
-    # The lock order is vouchers, purchases, totals; the promo codes are locked already.
-    purchase_uses: Counter[UUID] = Counter()
-    voucher_uses: Counter[UUID] = Counter()
+def _promo_code_uses(changes: Sequence[Change]) -> dict[UUID, UseChange]:
     redeemed: Counter[UUID] = Counter()
     held: Counter[UUID] = Counter()
+    for change in changes:
+        if change.redemption.promo_code_id is not None:
+            redeemed[change.redemption.promo_code_id] += change.uses[0]
+            held[change.redemption.promo_code_id] += change.uses[1]
+    return {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}
+
+
+async def _count_vouchers(work: UnitOfWork, changes: Sequence[Change]) -> None:
+    # The lock order is vouchers, purchases, totals.
+    purchase_uses: Counter[UUID] = Counter()
+    voucher_uses: Counter[UUID] = Counter()
     for change in changes:
         if change.redemption.purchase_id is not None:
             purchase_uses[change.redemption.purchase_id] += change.uses[0]
         if change.redemption.voucher_id is not None:
             voucher_uses[change.redemption.voucher_id] += change.uses[0]
-        if change.redemption.promo_code_id is not None:
-            redeemed[change.redemption.promo_code_id] += change.uses[0]
-            held[change.redemption.promo_code_id] += change.uses[1]
     if purchase_changes := {id_: by for id_, by in purchase_uses.items() if by}:
         await purchases.count_uses(work, purchase_changes)
     if voucher_changes := {id_: by for id_, by in voucher_uses.items() if by}:
         await totals.count_uses(work, voucher_changes)
-    if code_changes := {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}:
-        await promo_codes.count_uses(work, code_changes)

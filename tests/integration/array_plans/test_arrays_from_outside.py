@@ -20,6 +20,7 @@ from tessera.api.serving.resources import Resources
 from tessera.catalog.product_bundles.repository import ProductBundleRepository
 from tessera.catalog.repository import CatalogRepository
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.shares.repository import ShareRepository
@@ -113,11 +114,12 @@ def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
 async def find_exams(work: UnitOfWork, codes: Sequence[str], _: Sequence[UUID]) -> None:
     await CatalogRepository(work).find_store_exams(codes)
     await CatalogRepository(work).find_store_exam_products(codes)
+    await run(work.connection, CatalogRepository(work).finding_products(codes=codes, bundle_ids=()))
     await ProductBundleRepository(work).find_exams(codes)
 
 
 async def find_bundles(work: UnitOfWork, _: Sequence[str], ids: Sequence[UUID]) -> None:
-    await CatalogRepository(work).find_bundle_products(ids)
+    await run(work.connection, CatalogRepository(work).finding_products(codes=(), bundle_ids=ids))
     await CatalogRepository(work).find_product_bundle_ids(ids)
 
 
@@ -173,6 +175,10 @@ WITHOUT_A_TEST_BY_NAME = {
     "idempotency/repository.py": {"try_lock": "takes advisory locks and reads no table"},
     "identity/authentication/repository.py": {"find_callers": "a loop that looks up one credential at a time"},
     "identity/keys/repository.py": {"set_last_used": "keys by primary key, which this process has seen"},
+    "persons/repository.py": {
+        "list_records": "test_redemptions.py and test_vouchers.py ask for an export",
+        "_texts": "values of that statement",
+    },
     "promo_codes/repository.py": {"_matching": "the statuses, which are four constants"},
     "promo_codes/restrictions/repository.py": {
         "store_exam_codes": "a result, of the codes that the statement lists",
@@ -180,11 +186,12 @@ WITHOUT_A_TEST_BY_NAME = {
     },
     "promo_codes/uses/repository.py": {
         "recount": "the array has one code, all of whose uses are counted",
-        "lock_for_each": "the statement of `lock`",
-        "count_uses_for_each": "the statement of `count_uses`",
-        "_count_values": "the statement of `count_uses`",
+        "lock_for_each": "the statement of `locking`",
+        "count_uses_for_each": "the statement of `counting`",
+        "_count_values": "the statement of `counting`",
     },
     "record_metadata/repository.py": {"_find_all": "test_record_metadata.py asks for the list that it is part of"},
+    "redemptions/repository.py": {"_live_by_code": "the statement of `finding_live`"},
     "redemptions/expiry/repository.py": {
         "find_lapsed": "looks up one redemption at a time by primary key",
         "expire": "redemptions by primary key, which are locked",

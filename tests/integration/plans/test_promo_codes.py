@@ -17,6 +17,7 @@ from tests.support.recording import record_statements
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import parse_key
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange, find_usability
@@ -102,16 +103,16 @@ async def test_a_small_organization_reads_nothing_of_the_big_one(
 
 async def find(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
     use = Use(UUID(int=1), UUID(int=2), has_candidate=True, candidate_email="a1000@example.com", person_id="p")
-    await PromoCodeUseRepository(work).find_for_storefront([(code, use) for code in codes], as_of=NOW)
+    await run(work.connection, PromoCodeUseRepository(work).finding([(code, use) for code in codes], as_of=NOW))
 
 
 async def lock(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
-    await PromoCodeUseRepository(work).lock(names=codes, ids=[], as_of=NOW)
+    await run(work.connection, PromoCodeUseRepository(work).locking(names=codes, ids=[], as_of=NOW))
 
 
 async def count(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:
     ids = [UUID(md5(f"{tenant.id}{code[4:]}".encode(), usedforsecurity=False).hexdigest()) for code in codes]
-    await PromoCodeUseRepository(work).count_uses(dict.fromkeys(ids, UseChange(1, 0)))
+    await run(work.connection, PromoCodeUseRepository(work).counting(dict.fromkeys(ids, UseChange(1, 0))))
 
 
 async def validate(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:

@@ -26,6 +26,7 @@ from tests.support.redemption_requests import URL
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.round_trips import run
 from tessera.persons import service as persons
 from tessera.provision import Addresses
 from tessera.redemptions.repository import RedemptionRepository
@@ -149,6 +150,7 @@ async def test_reservations_and_their_redemptions_are_looked_up_one_by_one(
     with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(big.id) as work:
             await ReservationRepository(work).find_all([f"RSV-{n}" for n in numbers])
+            await run(work.connection, RedemptionRepository(work).finding_live([f"RSV-{n}" for n in numbers]))
             await RedemptionRepository(work).find_live(ids)
             await RedemptionRepository(work).find_all(ids)
     begin, *statements = sent

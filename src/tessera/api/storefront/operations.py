@@ -47,5 +47,5 @@ REDEEM = HotWrite(
     present=redemption_response,
     is_miss=requests.is_miss,
     is_keyed=_is_draft,
-    coalescing=Coalescing(by_organization=True, settings={}),
+    coalescing=Coalescing(by_organization=True),
 )

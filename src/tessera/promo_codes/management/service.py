@@ -213,7 +213,7 @@ async def _lock_uses(
     else uses the code. The locks end lapsed holds, which must not count as uses.
     """
     recounted = await uses.recount(work, current.id, as_of=now) if needs_recount(current, draft) else None
-    await uses.lock(work, ids=[current.id], as_of=now)
+    await uses.lock(work, [current.id], as_of=now)
     return recounted if _adds_limit(current, draft) else None
 
 

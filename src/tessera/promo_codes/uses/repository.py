@@ -13,6 +13,7 @@ from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.passes import Part, execute_parts
+from tessera.kit.db.round_trips import Step
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import email_key, key_of
 
@@ -40,6 +41,7 @@ select * from look_up_promo_codes(
 """
 
 
+_FIND_FOR_STOREFRONT = TextQuery(FIND_FOR_STOREFRONT)
 _LOCK = TextQuery("select lock_promo_codes(%(names)s::text[], %(ids)s::uuid[], %(as_of)s::timestamptz)")
 _COUNT = TextQuery("select count_promo_code_uses(%(ids)s::uuid[], %(redeemed)s::integer[], %(held)s::integer[])")
 
@@ -69,34 +71,33 @@ class PromoCodeUseRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
 
-    async def find_for_storefront(self, uses: Sequence[tuple[str, Use]], *, as_of: datetime) -> Sequence[AnyRow]:
-        """The promo codes of these names for these uses; an own code takes precedence over a global one.
+    def finding(self, uses: Sequence[tuple[str, Use]], *, as_of: datetime) -> Step[Sequence[AnyRow]]:
+        """The step that finds codes by name for these uses; an own code takes precedence over a global one.
 
         The column `asked` is the position of the use, from 1.
         """
-        rows = await self._connection.exec_driver_sql(
-            FIND_FOR_STOREFRONT,
-            {
-                "code_keys": [key_of(code) for code, _ in uses],
-                "exam_ids": [use.store_exam_id for _, use in uses],
-                "bundle_ids": [use.product_bundle_id for _, use in uses],
-                "email_keys": [use.candidate_email and email_key(use.candidate_email) for _, use in uses],
-                "person_ids": [use.person_id for _, use in uses],
-                "as_of": as_of,
-            },
-        )
-        return rows.all()
+        values = {
+            "code_keys": Texts([key_of(code) for code, _ in uses]),
+            "exam_ids": Uuids([use.store_exam_id for _, use in uses]),
+            "bundle_ids": Uuids([use.product_bundle_id for _, use in uses]),
+            "email_keys": Texts([use.candidate_email and email_key(use.candidate_email) for _, use in uses]),
+            "person_ids": Texts([use.person_id for _, use in uses]),
+            "as_of": as_of,
+        }
+        return Step(_FIND_FOR_STOREFRONT, values, lambda rows: rows)
 
-    async def lock(self, *, names: Sequence[str], ids: Sequence[UUID], as_of: datetime) -> frozenset[UUID]:
-        """Lock those of these codes that have a limit, and end their lapsed holds; returns the ids of all these codes.
+    def locking(self, *, names: Sequence[str], ids: Sequence[UUID], as_of: datetime) -> Step[frozenset[UUID]]:
+        """The step that locks those of these codes that have a limit, and ends their lapsed holds.
 
-        The locks are taken in one order, so that concurrent calls cannot deadlock.
+        Its result is the ids of all these codes. The locks are taken in one order, so that concurrent calls cannot
+        deadlock.
         """
-        result = await self._connection.exec_driver_sql(
-            "select lock_promo_codes(%s::text[], %s::uuid[], %s::timestamptz)",
-            ([key_of(name) for name in names], list(ids), as_of),
-        )
-        return frozenset(result.scalar_one())
+        values = {"names": Texts([key_of(name) for name in names]), "ids": Uuids([*ids]), "as_of": as_of}
+        return Step(_LOCK, values, lambda rows: frozenset(rows[0].lock_promo_codes))
+
+    def counting(self, changes: Mapping[UUID, UseChange]) -> Step[None]:
+        """The step that changes the counts of locked promo codes that have a limit in total."""
+        return Step(_COUNT, _count_values(changes), lambda _: None)
 
     async def recount(self, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
         """The numbers of redeemed and held uses of an own code; locks the code against uses by others."""
@@ -105,17 +106,6 @@ class PromoCodeUseRepository:
         )
         row = result.one()
         return row.redeemed, row.held
-
-    async def count_uses(self, changes: Mapping[UUID, UseChange]) -> None:
-        """Change the counts of locked promo codes that have a limit in total."""
-        await self._connection.exec_driver_sql(
-            "select count_promo_code_uses(%s::uuid[], %s::integer[], %s::integer[])",
-            (
-                list(changes),
-                [change.redeemed for change in changes.values()],
-                [change.held for change in changes.values()],
-            ),
-        )
 
 
 FIND_USABILITY = """

@@ -11,6 +11,7 @@ from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import WrongSecret
 from tessera.identity.authentication.service import is_valid_key
 from tessera.identity.rules import PLATFORM_ID, Standing
+from tessera.kit.db.round_trips import Step, run, run_together
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.errors import DomainError, NotFound, Violation
 from tessera.promo_codes.rules import Discount
@@ -55,7 +56,23 @@ async def find_for_storefront(
     work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, as_of: datetime
 ) -> dict[int, StorefrontPromoCode]:
     """The promo codes of these names for these uses, by position; an own code takes precedence over a global one."""
-    rows = await PromoCodeUseRepository(work).find_for_storefront(uses, as_of=as_of)
+    rows = await run(work.connection, PromoCodeUseRepository(work).finding(uses, as_of=as_of))
+    return await _codes_of(work, uses, rows, as_of=as_of)
+
+
+async def lock_and_find(
+    work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, ids: Sequence[UUID], as_of: datetime
+) -> tuple[frozenset[UUID], dict[int, StorefrontPromoCode]]:
+    """Do what `lock` does for the codes of these uses and those with these ids, and then `find_for_storefront`."""
+    repository, names = PromoCodeUseRepository(work), sorted({code for code, _ in uses})
+    locking = repository.locking(names=names, ids=ids, as_of=as_of)
+    locked_ids, rows = await run_together(work.connection, locking, repository.finding(uses, as_of=as_of))
+    return locked_ids, await _codes_of(work, uses, rows, as_of=as_of)
+
+
+async def _codes_of(
+    work: UnitOfWork, uses: Sequence[tuple[str, Use]], rows: Sequence[AnyRow], *, as_of: datetime
+) -> dict[int, StorefrontPromoCode]:
     codes = {row.asked - 1: _storefront_promo_code(row, uses[row.asked - 1][1]) for row in rows}
     global_ids = {code.id for code in codes.values() if code.owner_id == PLATFORM_ID}
     shares = await ShareRepository(work).find_own(sorted(global_ids), as_of=as_of) if global_ids else []
@@ -63,14 +80,9 @@ async def find_for_storefront(
     return {position: _with_share(code, shares_by_id.get(code.id)) for position, code in codes.items()}
 
 
-async def lock(
-    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
-) -> frozenset[UUID]:
-    """Lock those of these codes that have a limit until the transaction ends; returns the ids of all these codes.
-
-    Ends the holds that have lapsed by `as_of`.
-    """
-    return await PromoCodeUseRepository(work).lock(names=names, ids=ids, as_of=as_of)
+async def lock(work: UnitOfWork, ids: Sequence[UUID], *, as_of: datetime) -> None:
+    """Lock those of these codes that have a limit until the transaction ends, and end holds that lapsed by `as_of`."""
+    await run(work.connection, PromoCodeUseRepository(work).locking(names=[], ids=ids, as_of=as_of))
 
 
 async def recount(work: UnitOfWork, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
@@ -82,9 +94,9 @@ async def recount(work: UnitOfWork, promo_code_id: UUID, *, as_of: datetime) -> 
     return await PromoCodeUseRepository(work).recount(promo_code_id, as_of=as_of)
 
 
-async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
-    """Change the counts of promo codes that the caller has locked; those without a limit in total have no counts."""
-    await PromoCodeUseRepository(work).count_uses(changes)
+def counting_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> Step[None]:
+    """The step that changes the counts of locked promo codes; those without a limit in total have no counts."""
+    return PromoCodeUseRepository(work).counting(changes)
 
 
 async def lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]], *, as_of: datetime) -> None:
@@ -93,7 +105,7 @@ async def lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]], *,
 
 
 async def count_uses_for_each(work: UnitOfWork, changes: Mapping[UUID, Mapping[UUID, UseChange]]) -> None:
-    """Change the counts of locked promo codes of each organization, as `count_uses` does."""
+    """Change the counts of locked promo codes of each organization, as `counting_uses` does."""
     await repository.count_uses_for_each(work, changes)
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Text, any_, literal, select, update
+from sqlalchemy import Text, any_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.advisory_locks import lock_number
-from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.arrays import Texts
+from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
+from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
+from tessera.kit.db.round_trips import Step, run
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.tables import Reservation as ReservationTable
 from tessera.vouchers.rules import ReservationStatus
 
@@ -27,6 +30,15 @@ class Reservation:
     updated_at: datetime
 
 
+_LOCK = TextQuery("select pg_advisory_xact_lock(n) from unnest(%(numbers)s::bigint[]) as n")
+_FIND = CompiledQuery(
+    select(*(getattr(ReservationTable, field.name) for field in fields(Reservation))).where(
+        ReservationTable.organization_id == parameter("organization_id"),
+        ReservationTable.code == any_(parameter("codes", ARRAY(Text))),
+    )
+)
+
+
 def lock_number_of(organization_id: UUID, code: str) -> int:
     """The number of the advisory lock of a reservation."""
     return lock_number(f"reservation/{organization_id}/{code}")
@@ -39,15 +51,12 @@ class ReservationRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def lock(self, codes: Iterable[str]) -> None:
-        """Lock the reservations with these codes, which need not exist, in an order that excludes deadlocks.
+    def locking(self, codes: Iterable[str]) -> Step[None]:
+        """The step that locks the reservations with these codes, which need not exist; its order excludes deadlocks.
 
         The locks are advisory, because a reservation that does not exist yet has no row to lock.
         """
-        numbers = sorted({self._lock_number(code) for code in codes})
-        await self._connection.exec_driver_sql(
-            "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
-        )
+        return Step(_LOCK, {"numbers": sorted({self._lock_number(code) for code in codes})}, lambda _: None)
 
     async def lock_one(self, code: str, *, replace_lock: bool = False) -> None:
         """Lock one reservation before any write; `replace_lock` releases the lock of the previous call first."""
@@ -60,19 +69,22 @@ class ReservationRepository:
 
     async def find_all(self, codes: Collection[str]) -> dict[str, Reservation]:
         """The reservations with these codes, by code."""
-        columns = [getattr(ReservationTable, field.name) for field in fields(Reservation)]
-        statement = select(*columns).where(
-            ReservationTable.organization_id == self._organization_id,
-            ReservationTable.code == any_(literal(list(codes), ARRAY(Text))),
-        )
-        rows = (await self._connection.execute(statement)).mappings()
-        return {row["code"]: Reservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
+        return await run(self._connection, self.finding(codes))
+
+    def finding(self, codes: Iterable[str]) -> Step[dict[str, Reservation]]:
+        """The step that finds the reservations with these codes, by code."""
+        values = {"organization_id": self._organization_id, "codes": Texts([*codes])}
+        return Step(_FIND, values, lambda rows: {row.code: _reservation(row) for row in rows})
 
     async def add(self, reservations: Sequence[Reservation]) -> frozenset[UUID]:
         """Add the reservations whose codes are unused; returns their ids."""
+        return await run(self._connection, self.addition(reservations))
+
+    def addition(self, reservations: Sequence[Reservation]) -> Step[frozenset[UUID]]:
+        """The step that adds the reservations whose codes are unused; its result are their ids."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
         unique_code = "reservations_organization_id_code_key"
-        return await insert_ignoring_conflicts(self._connection, ReservationTable, rows, constraint=unique_code)
+        return insertion_ignoring_conflicts(ReservationTable, rows, constraint=unique_code)
 
     async def change(self, reservation: Reservation) -> None:
         """Write the state of a locked reservation."""
@@ -82,3 +94,7 @@ class ReservationRepository:
             .where(ReservationTable.organization_id == self._organization_id, ReservationTable.id == values.pop("id"))
             .values(values)
         )
+
+
+def _reservation(row: AnyRow) -> Reservation:
+    return Reservation(**{**row._asdict(), "status": ReservationStatus(row.status)})

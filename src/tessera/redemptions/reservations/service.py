@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.identity.rules import Principal
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import lifecycle, rules, transitions
@@ -64,7 +65,7 @@ async def change(
     """
     repository = ReservationRepository(work)
     new_code = code if new_code is None else new_code
-    await repository.lock({code, new_code})
+    await run(work.connection, repository.locking({code, new_code}))
     reservations = await repository.find_all({code, new_code})
     before = reservations.get(code) or _require_rescheduled(reservations.get(new_code), code)
     await _booking(work, before, caller, now=now)  # raises ReservationNotFound if the caller may not see it

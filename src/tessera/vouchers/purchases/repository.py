@@ -23,9 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit import editing
-from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
+from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
+from tessera.kit.db.round_trips import run
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import email_key, stored_name
 from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
@@ -52,7 +53,8 @@ class PurchaseRepository:
             for purchase in purchases
         ]
         unique_code = "voucher_purchases_organization_id_code_key"
-        added_ids = await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
+        step = insertion_ignoring_conflicts(VoucherPurchase, rows, constraint=unique_code)
+        added_ids = await run(self._connection, step)
         await self._metadata.index_new({each.id: each.metadata for each in purchases if each.id in added_ids})
         return added_ids
 
