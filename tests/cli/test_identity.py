@@ -20,7 +20,7 @@ from tessera.vouchers.rules import Status
 SHOWN_ONCE = "Keep the secret now: it will not be shown again.\n"
 POINTS = (
     "PartnerManagePromoCodes, PartnerManageVouchers, PartnerAssignVouchers, StorefrontRedeem, StorefrontSupport,"
-    " ManageOrganization, ManagePersons"
+    " ManageOrganization, ManagePersons, SeeVoucherCodes"
 )
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOBODY = str(uuid.UUID(int=1))

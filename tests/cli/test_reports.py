@@ -28,7 +28,7 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
 
 def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
     command = ("report", "redemptions", "--organization", shop.name, *DAYS)
-    result = run(*command, "--by", "code", "--json")
+    result = run(*command, "--by", "code", "--reveal", "--json")
     assert (result.returncode, json.loads(result.stdout)) == (
         0,
         [
@@ -46,7 +46,7 @@ def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
 
 
 def test_redemptions_are_reported_as_a_csv_file(run: Run, shop: Tenant, tmp_path: Path) -> None:
-    command = ("report", "redemptions", "--organization", shop.name, *DAYS, "--by", "code")
+    command = ("report", "redemptions", "--organization", shop.name, *DAYS, "--by", "code", "--reveal")
     file = tmp_path / "sums.csv"
     assert run(*command, "--csv").stdout.replace("\r\n", "\n") == SUMS.replace("\r\n", "\n")
     assert (run(*command, "--output", str(file)).returncode, file.read_bytes().decode()) == (0, SUMS)
@@ -74,9 +74,9 @@ async def test_redemptions_are_exported_as_over_http(
 ) -> None:
     command = ("redemption", "export", "--organization", shop.name)
     file = tmp_path / "redemptions.csv"
-    result = run(*command, "--output", str(file), "--code", "paid")
+    result = run(*command, "--output", str(file), "--code", "paid", "--reveal")
     assert (result.returncode, "Writing" in result.stderr) == (0, True)
-    whole = (await client.get(EXPORT, params={"code": "paid"}, headers=shop.bearer)).text
+    whole = (await client.get(EXPORT, params={"code": "paid", "reveal": "true"}, headers=shop.bearer)).text
     assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 2)
     none = run(*command, "--created-before", "2026-06-12T00:00:00", "--person", "P-1", "--status", "Redeemed")
     assert none.stdout.strip() == HEADER.strip()
@@ -86,9 +86,9 @@ async def test_vouchers_are_exported_as_over_http(
     run: Run, client: httpx.AsyncClient, shop: Tenant, tmp_path: Path
 ) -> None:
     file = tmp_path / "vouchers.csv"
-    result = run("voucher", "export", "--organization", shop.name, "--output", str(file))
+    result = run("voucher", "export", "--organization", shop.name, "--output", str(file), "--reveal")
     assert (result.returncode, "Writing" in result.stderr) == (0, True)
-    whole = (await client.get("/management/v1/exports/vouchers", headers=shop.bearer)).text
+    whole = (await client.get("/management/v1/exports/vouchers?reveal=true", headers=shop.bearer)).text
     assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 3)
 
 

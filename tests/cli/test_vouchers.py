@@ -94,12 +94,15 @@ async def test_a_partner_is_brought_to_its_vouchers(
     await run_jobs(addresses.application, resources)
     assert [each["status"] for each in shell.read("purchase", "list", *TEXTS, "--status", "complete")] == ["Complete"]
 
-    code, *others = [each["code"] for each in shell.read("voucher", "list", "--purchase", purchase["code"])]
+    code, *others = [each["code"] for each in shell.read("voucher", "list", "--purchase", purchase["code"], "--reveal")]
     assert (len(others), shell.read("voucher", "list", *TEXTS)) == (49, [])
     (assigned,) = shell.read("voucher", "assign", code.lower(), "--to", "ada@example.com")
     assert assigned == {"code": code, "isDone": True, "reason": None, "version": 2}
-    (listed,) = shell.read("voucher", "list", "--recipient", "ADA@example.com")
-    assert shell.read("voucher", "show", code.lower()).items() >= (listed | {"code": code, "usedAt": None}).items()
+    (listed,) = shell.read("voucher", "list", "--recipient", "ADA@example.com", "--reveal")
+    assert (
+        shell.read("voucher", "show", code.lower(), "--reveal").items()
+        >= (listed | {"code": code, "usedAt": None}).items()
+    )
     archived = shell.read("voucher", "archive", code, "NONE", "--yes", status=1)
     assert [each["reason"] for each in archived] == [None, "does not exist"]
     assert {entry[0] for entry in audit_entries_of(superuser, tenant, "Voucher")} == {"CommandLine"}
@@ -174,9 +177,10 @@ async def test_the_vouchers_of_a_purchase_are_handed_out_from_a_file(
         {"recipientEmail": f"{name}@example.com", "code": f"FREE{number}", "isNew": True}
         for number, name in enumerate(("ada", "grace"))
     ]
-    assert shell.read("purchase", "assign", "vp-1", str(file), "--dry-run") == expected
-    assert shell.read("purchase", "assign", "vp-1", str(file)) == expected
-    assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in expected]
+    assert shell.read("purchase", "assign", "vp-1", str(file), "--dry-run", "--reveal") == expected
+    masked = [each | {"code": "****"} for each in expected]
+    assert shell.read("purchase", "assign", "vp-1", str(file)) == masked
+    assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in masked]
     file.write_text("bob@example.com\nnobody\n")
     assert "must be a valid e-mail address" in shell.fail("purchase", "assign", "vp-1", str(file))
 

@@ -10,6 +10,7 @@ from tessera.vouchers.codes import (
     ALPHABET,
     GUESSES_PER_HIT,
     MIN_LENGTH,
+    mask,
     new_purchase_code,
     random_length,
     random_texts,
@@ -95,3 +96,18 @@ def test_a_purchase_code_is_readable_and_new_each_time() -> None:
 )
 def test_only_a_to_z_are_raised(typed: str, kept: str) -> None:
     assert stored_code(typed) == kept
+
+
+@pytest.mark.parametrize(
+    ("code", "masked"),
+    [
+        ("SPRING-4H7KQ2MZ27", "SPRING-****27"),
+        ("4H7KQ2MZ27XY", "4H7K****XY"),
+        ("PRO-4H7KQ2M", "PRO-****"),
+        ("OLD-4712", "****"),
+        ("SECRETSECRET-1", "****"),
+        ("SPRING-****27", "SPRING-****27"),
+    ],
+)
+def test_a_masked_code_hides_at_least_six_characters(code: str, masked: str) -> None:
+    assert mask(code) == masked

@@ -185,6 +185,7 @@ FUNCTION_POINT = Enumeration(
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
         FunctionPoint.MANAGE_PERSONS: "Export all records about one person.",
+        FunctionPoint.SEE_VOUCHER_CODES: "Read whole voucher codes in the management API, which otherwise masks them.",
     },
 )
 ACTOR_KIND = Enumeration(
@@ -227,6 +228,7 @@ AUDITED_KIND = Enumeration(
         "Token": "A long-lived Bearer token.",
         "User": "A user.",
         "Voucher": "A voucher.",
+        "VoucherCodes": "Whole voucher codes that were read.",
         "VoucherImport": "An import of vouchers from a file.",
         "VoucherPartner": "A voucher partner.",
         "VoucherProgram": "A voucher program.",

@@ -15,7 +15,7 @@ from tessera.cli.files import rewindable, save
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.metadata import Metadata, MetadataFilter, parse_filter, parse_metadata
-from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, Yes, parse_time
+from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, Reveal, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of, show_rows
 from tessera.cli.startup import start
@@ -29,6 +29,7 @@ from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
+from tessera.vouchers.revealing import service as revealing
 from tessera.vouchers.rules import PurchaseStatus
 
 PurchaseRef = Annotated[str, typer.Argument(help="The purchase's code (any case) or id.", metavar="PURCHASE")]
@@ -175,6 +176,7 @@ def assign_vouchers(
     ],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list and assign nothing.")] = False,
+    reveal: Reveal = False,
 ) -> None:
     """Give each person of a list a free voucher of the purchase; those who have one keep it.
 
@@ -185,7 +187,11 @@ def assign_vouchers(
 
     async def assign(work: UnitOfWork) -> list[Assignment]:
         purchase_id = await lookups.purchase_id(work, purchase)
-        return await assignments.assign(work, purchase_id, people, dry_run=dry_run, now=clock())
+        assigned = await assignments.assign(work, purchase_id, people, dry_run=dry_run, now=clock())
+        if not reveal:
+            return [each.masked for each in assigned]
+        await revealing.record(work, "purchase assign", {"purchase_id": purchase_id}, len(assigned), now=clock())
+        return assigned
 
     rows = [
         {"recipientEmail": each.recipient_email, "code": each.voucher.code, "isNew": each.is_new}
@@ -195,12 +201,15 @@ def assign_vouchers(
 
 
 @commands.command("assignments")
-def export_assignments(purchase: PurchaseRef, organization: Organization = None, output: Output = None) -> None:
+def export_assignments(
+    purchase: PurchaseRef, organization: Organization = None, output: Output = None, *, reveal: Reveal = False
+) -> None:
     """Export who has which voucher of the purchase as CSV."""
 
     async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
         async with session.unit_of_work() as work:
-            lines = await assignments.csv(work, await lookups.purchase_id(work, purchase), now=clock())
+            purchase_id = await lookups.purchase_id(work, purchase)
+            lines = await assignments.csv(work, purchase_id, reveals=reveal, now=clock())
         yield lines  # a slow reader must not keep the transaction open
 
     save(organization, output, content)

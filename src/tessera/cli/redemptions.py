@@ -1,6 +1,7 @@
 """Commands on redemptions."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -8,19 +9,22 @@ from uuid import UUID
 import typer
 
 from tessera.cli.confirmation import confirm
+from tessera.cli.database_sessions import OrganizationDatabase
 from tessera.cli.files import Length, save
 from tessera.cli.lookups import redemptions as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.metadata import MetadataFilter, parse_filter
-from tessera.cli.options.types import Cursor, Limit, Organization, Output, Yes
+from tessera.cli.options.types import Cursor, Limit, Organization, Output, Reveal, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.identity.profiles import service as profiles
 from tessera.kit.clock import clock
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions import export, lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
 from tessera.redemptions.rules import END_STATUS, RedemptionStatus
+from tessera.vouchers.revealing import service as revealing
 
 RedemptionRef = Annotated[
     str, typer.Argument(help="The redemption's id, or a reservation code with one redemption.", metavar="REDEMPTION")
@@ -65,12 +69,20 @@ class Filters:
 
 
 @commands.command("list")
-def list_redemptions(session: OrganizationSession, options: Filters, limit: Limit = 100, cursor: Cursor = None) -> None:
+def list_redemptions(
+    session: OrganizationSession, options: Filters, limit: Limit = 100, cursor: Cursor = None, *, reveal: Reveal = False
+) -> None:
     """List redemptions, newest first; `tessera redemption export` writes all of them."""
     filters, now = options.parse(), clock()
-    page = session.run(
-        lambda work: lifecycle.list_by_cursor(work, filters, now=now, newest=True, after=cursor, size=limit)
-    )
+
+    async def fetch(work: UnitOfWork) -> CursorPage[Redemption]:
+        page = await lifecycle.list_by_cursor(work, filters, now=now, newest=True, after=cursor, size=limit)
+        if not reveal:
+            return page.map(lambda redemption: redemption.masked)
+        await revealing.record(work, "redemption list", asdict(options), len(page.items), now=now)
+        return page
+
+    page = session.run(fetch)
     rows = [fields_of(each, *LIST_FIELDS) for each in page.items]
     session.show_rows(rows, if_none="No redemptions match.", cursor=page.cursor)
 
@@ -100,16 +112,22 @@ def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *
 
 
 @commands.command("export")
-def export_redemptions(organization: Organization = None, output: Output = None, *, options: Filters) -> None:
+def export_redemptions(
+    organization: Organization = None, output: Output = None, *, options: Filters, reveal: Reveal = False
+) -> None:
     """Export redemptions as CSV, oldest first."""
     filters, now = options.parse(), clock()
     length = Length(lambda work: lifecycle.count(work, filters, now=now), export.PAGE_SIZE)
-    save(
-        organization,
-        output,
-        lambda session: export.csv(session.database, session.organization_id, filters, now=now),
-        length,
-    )
+
+    async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
+        if reveal:
+            async with session.unit_of_work() as work:
+                number = await lifecycle.count(work, filters, now=now)
+                await revealing.record(work, "redemption export", asdict(options), number, now=now)
+        async for chunk in export.csv(session.database, session.organization_id, filters, reveals=reveal, now=now):
+            yield chunk
+
+    save(organization, output, content, length)
 
 
 async def _with_maker(work: UnitOfWork, redemption: Redemption) -> tuple[Redemption, str | None]:
@@ -119,5 +137,6 @@ async def _with_maker(work: UnitOfWork, redemption: Redemption) -> tuple[Redempt
 
 
 def _show(session: OrganizationSession, redemption: Redemption, maker: str | None) -> None:
+    redemption = redemption.masked
     sentence = f"The redemption of {redemption.code} for {redemption.reservation_code} is {redemption.status.lower()}."
     session.show(sentence, fields_of(redemption, *DETAIL_FIELDS) | {"madeByName": maker})

@@ -9,13 +9,14 @@ import typer
 
 from tessera.cli.files import save
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Output
+from tessera.cli.options.types import Output, Reveal
 from tessera.cli.organization_session import OrganizationSession, fetch_all
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, VoucherTotals
+from tessera.vouchers.revealing import service as revealing
 
 commands = CommandGroup()
 
@@ -41,17 +42,22 @@ def report_redemptions(
     ] = None,
     *,
     csv: Csv,
+    reveal: Reveal = False,
 ) -> None:
     """Report redemptions and discounts (default: last 30 days)."""
     report = service.report(by, first=first and first.date(), end=until and until.date(), now=clock())
+    reveals = reveal and by is Dimension.CODE
+    if reveals:
+        query = {"first": report.period.first, "end": report.period.end}
+        session.run(lambda work: revealing.record(work, "report redemptions", query, None, now=clock()))
     if csv:
         save(
             session.organization,
             csv.output,
-            lambda data: export.redemptions_csv(data.database, data.organization_id, report),
+            lambda data: export.redemptions_csv(data.database, data.organization_id, report, reveals=reveals),
         )
         return
-    sums = session.run(lambda work: fetch_all(partial(service.list_redemptions, work, report)))
+    sums = session.run(lambda work: fetch_all(partial(service.list_redemptions, work, report, reveals=reveals)))
     names = ("key", "name", "redeemed", "cancelled", "net", "discount")
     session.show_rows(
         [fields_of(row, *names, key=by) for row in sums], if_none="There were no redemptions on these days."

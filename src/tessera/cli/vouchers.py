@@ -1,18 +1,21 @@
 """Commands on vouchers."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from tessera.cli.confirmation import confirm
+from tessera.cli.database_sessions import OrganizationDatabase
 from tessera.cli.files import Length, save
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.metadata import MetadataFilter, parse_filter
 from tessera.cli.options.pages import PageOptions
-from tessera.cli.options.types import Organization, Output, PartnerFilter, Yes, parse_time
+from tessera.cli.options.types import Organization, Output, PartnerFilter, Reveal, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.cli.voucher_files import import_vouchers
@@ -25,6 +28,7 @@ from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, Vouc
 from tessera.vouchers.issued.actions.service import Outcome
 from tessera.vouchers.issued.export import service as exports
 from tessera.vouchers.issued.service import Voucher, VoucherFilter
+from tessera.vouchers.revealing import service as revealing
 
 Codes = Annotated[list[str], typer.Argument(help="Voucher codes, in any case; at most 1,000.", metavar="CODE...")]
 
@@ -62,9 +66,17 @@ class VoucherListOptions(PageOptions):
 
 
 @commands.command("list")
-def list_vouchers(session: OrganizationSession, options: VoucherListOptions) -> None:
+def list_vouchers(session: OrganizationSession, options: VoucherListOptions, *, reveal: Reveal = False) -> None:
     """List vouchers, newest first; `tessera voucher export` writes all of them."""
-    page = session.run(options.fetch)
+
+    async def fetch(work: UnitOfWork) -> CursorPage[Voucher]:
+        page = await options.fetch(work)
+        if not reveal:
+            return page.map(lambda voucher: voucher.masked)
+        await revealing.record(work, "voucher list", asdict(options), len(page.items), now=clock())
+        return page
+
+    page = session.run(fetch)
     rows = [_fields(voucher) for voucher in page.items]
     session.show_rows(rows, if_none="No vouchers match.", cursor=page.cursor)
 
@@ -73,17 +85,34 @@ def list_vouchers(session: OrganizationSession, options: VoucherListOptions) -> 
 def show_voucher(
     session: OrganizationSession,
     voucher: Annotated[str, typer.Argument(help="The voucher's code (any case) or id.", metavar="VOUCHER")],
+    *,
+    reveal: Reveal = False,
 ) -> None:
     """Show a voucher with its latest reservation and its use."""
-    current = session.run_on(lookups.voucher_id, voucher, vouchers.get)
+
+    async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
+        if reveal:
+            await revealing.record(work, "voucher show", {"id": voucher_id}, 1, now=clock())
+        found = await vouchers.get(work, voucher_id)
+        return found if reveal else found.masked
+
+    current = session.run_on(lookups.voucher_id, voucher, get)
     session.show(f"The voucher {current.code}.", _all_fields(current))
 
 
 @commands.command("export")
-def export_vouchers(organization: Organization = None, output: Output = None) -> None:
-    """Export all vouchers as CSV, oldest first."""
+def export_vouchers(organization: Organization = None, output: Output = None, *, reveal: Reveal = False) -> None:
+    """Export all vouchers as CSV, oldest first; only a file with whole codes can be imported."""
     length = Length(exports.count, exports.EXPORT_PAGE_SIZE)
-    save(organization, output, lambda session: exports.csv(session.database, session.organization_id), length)
+
+    async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
+        if reveal:
+            async with session.unit_of_work() as work:
+                await revealing.record(work, "voucher export", {}, await exports.count(work), now=clock())
+        async for chunk in exports.csv(session.database, session.organization_id, reveals=reveal):
+            yield chunk
+
+    save(organization, output, content, length)
 
 
 commands.command("import")(import_vouchers)

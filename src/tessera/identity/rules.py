@@ -41,6 +41,7 @@ class FunctionPoint(StrEnum):
     STOREFRONT_SUPPORT = "StorefrontSupport"
     MANAGE_ORGANIZATION = "ManageOrganization"
     MANAGE_PERSONS = "ManagePersons"
+    SEE_VOUCHER_CODES = "SeeVoucherCodes"
 
 
 # The rights that users of a voucher partner may have; a constraint of the table says so too.

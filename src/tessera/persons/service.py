@@ -10,6 +10,10 @@ from tessera.kit.errors import Conflict, NotFound
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import email_key
 from tessera.persons.repository import MAX_RECORDS, PersonRepository, Record
+from tessera.vouchers import codes
+
+# The beginning of the reservation codes that an import of vouchers makes from their codes.
+IMPORTED = "IMPORTED-"
 
 
 class SharedAddress(Conflict):
@@ -29,7 +33,8 @@ class TooManyRecords(Conflict):
 async def export(work: UnitOfWork, person: str, *, now: datetime) -> Mapping[str, Sequence[Record]]:
     """All records about a person, by table; `person` is the person id of a candidate or the address of anybody.
 
-    The audit log has the numbers of records, and not the person. Raises NotFound, SharedAddress and TooManyRecords.
+    The codes of vouchers are masked. The audit log has the numbers of records, and not the person. Raises NotFound,
+    SharedAddress and TooManyRecords.
     """
     repository = PersonRepository(work)
     # Text in Postgres cannot contain NUL, so no record matches.
@@ -40,7 +45,18 @@ async def export(work: UnitOfWork, person: str, *, now: datetime) -> Mapping[str
     if max(counts.values()) > MAX_RECORDS:
         raise TooManyRecords
     await audit.record(work, Change(action="Exported", kind="Person", id=new_id(), after=counts), now=now)
-    return records
+    return {table: [_masked(table, row) for row in rows] for table, rows in records.items()}
+
+
+def _masked(table: str, row: Record) -> Record:
+    """The record with the code of a voucher masked, also in the reservation code of an import."""
+    code = row["code"] if table == "vouchers" or row.get("voucher_id") else None
+    if table == "reservations" and row["code"].startswith(IMPORTED):
+        code = row["code"].removeprefix(IMPORTED)
+    if code is None:
+        return row
+    replaced = {name: value.replace(code, codes.mask(code)) for name, value in row.items() if isinstance(value, str)}
+    return row | replaced | ({"code_key": replaced["code"].lower()} if "code_key" in row else {})
 
 
 async def _list_records(repository: PersonRepository, person: str) -> dict[str, list[Record]]:

@@ -39,9 +39,9 @@ COLUMNS = (
 
 
 async def csv(
-    database: Database, organization_id: UUID, filters: RedemptionFilter, *, now: datetime
+    database: Database, organization_id: UUID, filters: RedemptionFilter, *, reveals: bool, now: datetime
 ) -> AsyncIterator[bytes]:
-    """A header line, then the redemptions as of `now` in order of creation.
+    """A header line, then the redemptions as of `now` in order of creation; codes of vouchers are masked or revealed.
 
     Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. A change
     during the export appears in the pages that are read after it.
@@ -52,7 +52,8 @@ async def csv(
     while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await lifecycle.list_by_cursor(work, filters, now=now, after=after, size=PAGE_SIZE)
-        yield csv_export.lines([[*_cells(each), *(read(each) for read in texts.values())] for each in page.items])
+        items = page.items if reveals else [each.masked for each in page.items]
+        yield csv_export.lines([[*_cells(each), *(read(each) for read in texts.values())] for each in items])
         after, has_more = page.cursor, page.cursor is not None
 
 

@@ -1,13 +1,14 @@
 """Redemptions, entries of their ledger, and filters of redemptions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from tessera.record_metadata.rules import KeyAndText
 from tessera.redemptions.rules import RedemptionStatus
+from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 
 
@@ -54,6 +55,14 @@ class Redemption:
     def final_price(self) -> Decimal:
         """The amount to pay after the discounts of this code and of the earlier ones."""
         return self.list_price - self.earlier_discounts - self.discount
+
+    @property
+    def masked(self) -> "Redemption":
+        """The redemption with the code of a voucher masked, also in the reservation code of an import."""
+        if self.voucher_id is None:
+            return self
+        masked = codes.mask(self.code)
+        return replace(self, code=masked, reservation_code=self.reservation_code.replace(self.code, masked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,15 @@ from tessera.reports.service import RedemptionReport, VoucherTotals
 PAGE_SIZE = 2_000
 
 
-async def redemptions_csv(database: Database, organization_id: UUID, report: RedemptionReport) -> AsyncIterator[bytes]:
-    """A header line, then the sums of each key."""
+async def redemptions_csv(
+    database: Database, organization_id: UUID, report: RedemptionReport, *, reveals: bool
+) -> AsyncIterator[bytes]:
+    """A header line, then the sums of each key; the codes of vouchers are masked or revealed."""
     yield csv.lines([[report.by, "name", "redeemed", "cancelled", "net", "discount"]])
     after, has_more = None, True
     while has_more:
         async with database.unit_of_work(organization_id) as work:
-            page = await service.list_redemptions(work, report, after=after, size=PAGE_SIZE)
+            page = await service.list_redemptions(work, report, reveals=reveals, after=after, size=PAGE_SIZE)
         yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in page.items])
         after, has_more = page.cursor, page.cursor is not None
 

@@ -1,7 +1,7 @@
 """Reports on redemptions and vouchers, and the roll-up of closed days."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from tessera.reports.late.repository import LateRedemptionRepository
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
 from tessera.reports.rolling_up import repository as rolling_up
 from tessera.reports.rules import Dimension, Period
+from tessera.vouchers import codes
+from tessera.vouchers.issued import service as issued
 from tessera.vouchers.totals import service as vouchers
 from tessera.vouchers.totals.service import PartnerTotals, VoucherTotals
 
@@ -38,14 +40,21 @@ def report(by: Dimension, *, first: date | None, end: date | None, now: datetime
 
 
 async def list_redemptions(
-    work: UnitOfWork, report: RedemptionReport, *, after: str | None, size: int
+    work: UnitOfWork, report: RedemptionReport, *, reveals: bool = False, after: str | None, size: int
 ) -> CursorPage[RedemptionSum]:
-    """A page of current sums in the order of their keys; raises Invalid for a cursor of another list."""
+    """A page of current sums in the order of their keys; raises Invalid for a cursor of another list.
+
+    The codes of vouchers are masked unless it `reveals` them.
+    """
     last_key = "" if after is None else cursors.decode(after, [str])[0]
     # One more sum than requested shows whether there is a next page.
     sums = await ReportRepository(work).list_sums(report, after=last_key, size=size + 1)
     items = sums[:size]
-    return CursorPage(items, cursors.encode([items[-1].sort_key]) if len(sums) > size else None)
+    cursor = cursors.encode([items[-1].sort_key]) if len(sums) > size else None
+    if report.by is Dimension.CODE and not reveals:
+        voucher_codes = await issued.filter_codes(work, [each.key for each in items])
+        items = [replace(each, key=codes.mask(each.key)) if each.key in voucher_codes else each for each in items]
+    return CursorPage(items, cursor)
 
 
 async def list_vouchers(work: UnitOfWork, *, now: datetime, after: str | None, size: int) -> CursorPage[PartnerTotals]:

@@ -3,6 +3,9 @@
 import secrets
 from string import ascii_lowercase, ascii_uppercase
 
+# The number of characters that a mask hides at least; a code has as many random ones, or more.
+MIN_HIDDEN = 6
+MASK = "****"
 # Crockford's Base32, which has no I, L, O or U because they look like other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MIN_LENGTH = 10
@@ -21,6 +24,20 @@ _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(25
 
 class NoUnusedCode(Exception):
     """Random codes were in use in every round, which means that the source of randomness is broken."""
+
+
+def mask(code: str) -> str:
+    """The code without its secret: its prefix up to the first dash, or four characters, and its last two.
+
+    At least six characters stay hidden, so a short code shows less. A masked code stays as it is.
+    """
+    if MASK in code:
+        return code
+    prefix = code[: code.find("-") + 1] or code[:4]
+    for start, end in ((prefix, code[-2:]), (prefix, "")):
+        if len(code) - len(start) - len(end) >= MIN_HIDDEN:
+            return f"{start}{MASK}{end}"
+    return MASK
 
 
 def random_length(issued: int) -> int:

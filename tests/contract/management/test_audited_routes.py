@@ -45,7 +45,7 @@ EXCEPTIONS = {
     f"{ROOT}/tokens": ["Issued"],
     f"{ROOT}/voucher-imports": ["Created", "Imported"],
     f"{ROOT}/voucher-partners/{{voucherPartnerId}}/users": ["Invited"],
-    f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/assignments": ["Assigned"],
+    f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/assignments": ["Assigned", "Revealed"],
     f"{ROOT}/vouchers/bulk": ["Assigned", "Assigned"],
 }
 

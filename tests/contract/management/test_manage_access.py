@@ -164,7 +164,7 @@ async def test_nobody_gives_a_right_that_they_lack(
     for url in (USERS, CLIENTS, KEYS):
         assert status_and_body(await client.post(url, json=BODIES[url], headers=clerk)) == lacking
     managing = "ManagePersons, PartnerAssignVouchers, PartnerManagePromoCodes, PartnerManageVouchers"
-    all_others = f"{managing}, StorefrontRedeem, StorefrontSupport"
+    all_others = f"{managing}, SeeVoucherCodes, StorefrontRedeem, StorefrontSupport"
     everything = problem(403, "not-allowed", "Not allowed", words.format(all_others))
     assert status_and_body(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything
 

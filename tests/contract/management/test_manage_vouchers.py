@@ -83,7 +83,7 @@ async def shelf(resources: Resources, tenant: Tenant) -> Shelf:
 async def codes_of(client: httpx.AsyncClient, tenant: Tenant, query: str) -> list[str]:
     """The codes in a whole list, read one by one through its links."""
     result: list[str] = []
-    link: str | None = f"{VOUCHERS}?limit=1&{query}"
+    link: str | None = f"{VOUCHERS}?reveal=true&limit=1&{query}"
     while link:
         answer = await client.get(link, headers=tenant.bearer)
         assert answer.status_code == 200, answer.text
@@ -128,7 +128,7 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
     client: httpx.AsyncClient, shelf: Shelf, superuser: psycopg.Connection
 ) -> None:
     url = shelf.url("GOOD")
-    read = await client.get(url, headers=shelf.tenant.bearer)
+    read = await client.get(f"{url}?reveal=true", headers=shelf.tenant.bearer)
     expected = {
         "id": shelf.ids["GOOD"],
         "code": "GOOD",
@@ -160,7 +160,7 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
         ("archive", {}, {"isArchived": True}),
     ]
     for version, (move, body, change) in enumerate(steps, start=1):
-        expected |= change | {"version": version + 1}
+        expected |= change | {"version": version + 1, "code": "****"}
         assert await change_resource(client, shelf.tenant, f"{url}/{move}", version, **body) == expected
     for move, body in MOVES.items():
         answer = await client.post(f"{url}/{move}", json=body, headers=if_match(8, shelf.tenant))
@@ -265,7 +265,13 @@ async def test_of_many_vouchers_each_has_its_own_result(
     def result(code: str | None, reason: str | None = None, message: str = "", version: int | None = 1) -> Any:
         told_reason = {"code": reason, "message": f"The voucher {message}."} if reason else None
         voucher_id = shelf.ids[code] if code else None
-        return {"id": voucher_id, "code": code, "isDone": reason is None, "reason": told_reason, "version": version}
+        return {
+            "id": voucher_id,
+            "code": code and "****",
+            "isDone": reason is None,
+            "reason": told_reason,
+            "version": version,
+        }
 
     assert status_and_body(answer) == (
         200,

@@ -71,7 +71,7 @@ async def test_all_records_about_a_person_are_exported(client: httpx.AsyncClient
     assert {name: redemption[name] for name in LIN} == LIN
     assert (redemption["listPrice"], redemption["metadata"]) == (100, {"order_id": "4711"})
     assert (records["reservations"][0]["code"], records["users"][0]["email"]) == ("RSV-1", EMAIL)
-    assert {each["code"] for each in records["vouchers"]} == {"USED", "OURS"}
+    assert [each["code"] for each in records["vouchers"]] == ["****", "****"]
     assert GRACE["email"] not in answer.text
     assert (await export(client, tenant, EMAIL.upper())).json() == answer.json()
 

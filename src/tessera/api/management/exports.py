@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from tessera.api.http.fields import RequestModel
-from tessera.api.management import csv_responses, documentation
+from tessera.api.management import csv_responses, documentation, revealing
 from tessera.api.management.requests import read_filters
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
 from tessera.api.serving.dependencies import Reporter
@@ -13,13 +14,15 @@ from tessera.api.serving.resources import resources_of
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.redemptions import export as redemptions
+from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.vouchers.issued.export import service as vouchers
+from tessera.vouchers.revealing import service as revealed
 
 router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
-QUERIES = (PromoCodeExportQuery, RedemptionExportQuery)
+QUERIES = (PromoCodeExportQuery, RedemptionExportQuery, RevealQuery)
 BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived.")
 
 
@@ -47,12 +50,19 @@ async def export_promo_codes(request: Request, caller: Reporter) -> StreamingRes
     operation_id="exportVouchers",
     summary="Export vouchers",
     response_class=StreamingResponse,
-    responses=documentation.exported("code,isActive,isUsed\r\nACME-0123456789,true,false\r\n"),
-    openapi_extra=documentation.retrieving(),
+    responses=documentation.exported("code,isActive,isUsed\r\nACME-****89,true,false\r\n"),
+    openapi_extra=documentation.listing(RevealQuery),
 )
 async def export_vouchers(request: Request, caller: Reporter) -> StreamingResponse:
-    """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas."""
-    return csv_responses.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
+    """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas.
+
+    Codes are masked without `reveal`; an import needs whole codes.
+    """
+    reveals = revealing.reveals(read_filters(request, RevealQuery), caller)
+    if reveals:
+        await revealed.record(caller.work, "vouchers.csv", {}, await vouchers.count(caller.work), now=caller.now)
+    database, organization_id = resources_of(request).database, caller.work.organization_id
+    return csv_responses.file(vouchers.csv(database, organization_id, reveals=reveals), "vouchers.csv")
 
 
 @router.get(
@@ -64,7 +74,17 @@ async def export_vouchers(request: Request, caller: Reporter) -> StreamingRespon
     openapi_extra=documentation.listing(RedemptionExportQuery),
 )
 async def export_redemptions(request: Request, caller: Reporter) -> StreamingResponse:
-    """Export the redemptions that match, in order of creation. An apostrophe precedes formulas."""
-    filters = RedemptionFilter(**read_filters(request, RedemptionExportQuery))
+    """Export the redemptions that match, in order of creation. An apostrophe precedes formulas.
+
+    Codes of vouchers are masked without `reveal`.
+    """
+    query = read_filters(request, RedemptionExportQuery)
+    reveals, name = revealing.reveals(query, caller), "redemptions.csv"
+    filters = RedemptionFilter(**query)
+    if reveals:
+        number = await lifecycle.count(caller.work, filters, now=caller.now)
+        await revealed.record(caller.work, name, query, number, now=caller.now)
     database, organization_id = resources_of(request).database, caller.work.organization_id
-    return csv_responses.file(redemptions.csv(database, organization_id, filters, now=caller.now), "redemptions.csv")
+    return csv_responses.file(
+        redemptions.csv(database, organization_id, filters, reveals=reveals, now=caller.now), name
+    )

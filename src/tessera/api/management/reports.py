@@ -8,7 +8,7 @@ from tessera.api.error_rendering import problem_details
 from tessera.api.http.fields import RequestModel, ResponseModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import header, response
-from tessera.api.management import csv_responses, documentation
+from tessera.api.management import csv_responses, documentation, revealing
 from tessera.api.management.schemas.reports import (
     PARTNER,
     SUM,
@@ -28,10 +28,12 @@ from tessera.api.serving.dependencies import Reporter
 from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals
+from tessera.vouchers.revealing import service as revealed
 
 router = APIRouter(prefix="/management/v1/reports", tags=["Management: reports"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
+SOURCE = "reports/redemptions"
 QUERIES = (RedemptionReportQuery, VoucherReportQuery)
 LINK = {"Link": header("The URL of the next page (RFC 8288); absent on the last page and for a CSV file.")}
 BAD_UNTIL = ("/until", "NotAfterFrom", "until must be after from, which is 2026-11-01.")
@@ -76,14 +78,23 @@ async def report_redemptions(request: Request, caller: Reporter) -> Response:
 
     A report by exam includes bundles. A report by partner covers only vouchers, because promo codes have no partner.
     One by campaign covers your own promo codes that belong to a campaign now, including their earlier redemptions.
+    One by code requires `SeeVoucherCodes`, and has masked codes of vouchers without `reveal`.
     """
     filters, position = read_cursor_query(request, RedemptionReportQuery)
     by = filters.get("by", Dimension.DAY)
+    reveals = revealing.reveals(filters, caller) and by is Dimension.CODE
+    if by is Dimension.CODE:
+        revealing.require(caller)  # cursors have codes
     report = service.report(by, first=filters.get("first"), end=filters.get("until"), now=caller.now)
     if csv_responses.requests_csv(request, filters.get("format")):
-        content = export.redemptions_csv(resources_of(request).database, caller.work.organization_id, report)
+        if reveals:
+            await revealed.record(caller.work, SOURCE, filters, None, now=caller.now)
+        database, organization_id = resources_of(request).database, caller.work.organization_id
+        content = export.redemptions_csv(database, organization_id, report, reveals=reveals)
         return csv_responses.file(content, f"redemptions-by-{by}.csv", VARY)
-    page = await service.list_redemptions(caller.work, report, **position)
+    page = await service.list_redemptions(caller.work, report, reveals=reveals, **position)
+    if reveals:
+        await revealed.record(caller.work, SOURCE, filters, len(page.items), now=caller.now)
     days = {"from": str(report.period.first), "until": str(report.period.end)}
     body = {"by": by, **days, "data": [RedemptionSumModel.of(row) for row in page.items]}
     return _page(request, body, cursor=page.cursor, **days)

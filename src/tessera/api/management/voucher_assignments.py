@@ -5,8 +5,9 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
-from tessera.api.management import csv_responses, documentation
-from tessera.api.management.requests import read_values
+from tessera.api.management import csv_responses, documentation, revealing
+from tessera.api.management.requests import read_filters, read_values
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.management.schemas.voucher_assignments import (
     ASSIGNED,
     PEOPLE,
@@ -16,16 +17,20 @@ from tessera.api.management.schemas.voucher_assignments import (
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import VoucherAssigner
+from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.issued.assignments import service
+from tessera.vouchers.revealing import service as revealed
 
 router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: voucher purchases"])
 
 BODIES = (AssignmentRequest,)
-QUERIES: tuple[type[RequestModel], ...] = ()
+QUERIES: tuple[type[RequestModel], ...] = (RevealQuery,)
 ID = "voucherPurchaseId"
+# Who hands out vouchers must see their codes.
+ASSIGN = FunctionPoint.PARTNER_ASSIGN_VOUCHERS
 EXPORT = """\
 recipientEmail,code,assignedAt,expiresAt,isActive,isArchived,usedAt\r
-ada@example.com,PRO-4H7KQ2M,2026-06-15T12:00:00Z,2027-06-15T12:00:00Z,true,false,\r
+ada@example.com,PRO-****,2026-06-15T12:00:00Z,2027-06-15T12:00:00Z,true,false,\r
 """
 TOO_FEW = (
     "/recipientEmails",
@@ -40,14 +45,16 @@ TOO_FEW = (
     summary="Export who has which voucher of a purchase",
     response_class=Response,
     responses=documentation.exported(EXPORT, within=True),
-    openapi_extra=documentation.retrieving(ID),
+    openapi_extra=documentation.listing(RevealQuery, ID),
 )
 async def export_assignments(request: Request, caller: VoucherAssigner) -> Response:
     """Export the vouchers of the purchase that have a recipient, oldest first. An apostrophe precedes formulas.
 
-    Users of a voucher partner who have the function point `PartnerAssignVouchers` see their partner's purchases.
+    Users of a voucher partner who have the function point `PartnerAssignVouchers` see their partner's purchases. This
+    function point suffices for `reveal`, too.
     """
-    content = await service.csv(caller.work, path_id(request, ID), now=caller.now)
+    reveals = revealing.reveals(read_filters(request, RevealQuery), caller, ASSIGN)
+    content = await service.csv(caller.work, path_id(request, ID), reveals=reveals, now=caller.now)
     return Response(content, media_type=csv_responses.MEDIA_TYPE, headers=csv_responses.attachment("assignments.csv"))
 
 
@@ -63,13 +70,19 @@ async def assign_vouchers(request: Request, caller: VoucherAssigner) -> Response
 
     A person who has a voucher of this purchase keeps it, so the same list can be sent again. With `dryRun` nothing is
     assigned. Users of a voucher partner who have the function point `PartnerAssignVouchers` assign vouchers of their
-    partner's purchases.
+    partner's purchases. The codes are masked for callers who have neither this function point nor `SeeVoucherCodes`.
     """
     purchase_id, values = path_id(request, ID), await read_values(request, AssignmentRequest)
     people, dry_run = values["recipient_emails"], bool(values.get("dry_run"))
+    reveals = not caller.principal.function_points.isdisjoint({ASSIGN, FunctionPoint.SEE_VOUCHER_CODES})
 
     async def effect() -> JsonResponse:
         assigned = await service.assign(caller.work, purchase_id, people, dry_run=dry_run, now=caller.now)
+        if reveals and assigned:
+            await revealed.record(
+                caller.work, service.SOURCE, {"purchase_id": purchase_id}, len(assigned), now=caller.now
+            )
+        assigned = assigned if reveals else [each.masked for each in assigned]
         return JsonResponse({"isDryRun": dry_run, "results": [AssignmentModel.of(each) for each in assigned]})
 
     # A dry run has no effect, so its Idempotency-Key is ignored.

@@ -1,6 +1,7 @@
 """Vouchers: /management/v1/vouchers."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -8,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.http.errors import MethodNotAllowed
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
-from tessera.api.management import documentation
-from tessera.api.management.requests import read_draft, read_values
+from tessera.api.management import documentation, revealing
+from tessera.api.management.requests import read_draft, read_filters, read_values
 from tessera.api.management.responses import Resource
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
     BULK,
@@ -30,18 +32,22 @@ from tessera.api.management.schemas.vouchers import (
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_code_query
 from tessera.api.serving.dependencies import Manager
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as actions
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
 from tessera.vouchers.issued.actions.service import Outcome
-from tessera.vouchers.issued.service import VoucherFilter
+from tessera.vouchers.issued.service import Voucher, VoucherFilter
+from tessera.vouchers.revealing import service as revealed
 
 router = APIRouter(prefix="/management/v1/vouchers", tags=["Management: vouchers"])
 
 BODIES = (VoucherAssignRequest, VoucherExpiryRequest, VoucherBulkRequest)
-QUERIES = (ManagedVoucherQuery,)
+QUERIES = (ManagedVoucherQuery, RevealQuery)
 ID = "voucherId"
 RESOURCE = Resource(ManagedVoucherModel, id=ID)
+SOURCE = "vouchers"
 BULK_PATH = "/bulk"
 NOT_EMAIL = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
 IN_PAST = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
@@ -59,12 +65,18 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's vouchers, including archived ones.
 
     The oldest come first, unless `order` or `search` says otherwise; a list with filters has another order, which is
-    stable from page to page.
+    stable from page to page. Codes are masked without `reveal`, and `search` requires `SeeVoucherCodes` as well.
     """
     filters, position = read_code_query(request, ManagedVoucherQuery)
-    return RESOURCE.page(
-        request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
-    )
+    reveals = revealing.reveals(filters, caller)
+    if position["search"] is not None:
+        revealing.require(caller)  # a code could be found character by character
+    page = await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
+    if reveals:
+        query = filters | {"search": position["search"]}
+        await revealed.record(caller.work, SOURCE, query, len(page.items), now=caller.now)
+        return RESOURCE.page(request, page)
+    return RESOURCE.page(request, page.map(lambda voucher: voucher.masked))
 
 
 @router.post(
@@ -77,7 +89,8 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
 async def change_vouchers(request: Request, caller: Manager) -> Response:
     """Perform one action on up to 1,000 vouchers, by id or code, regardless of their versions.
 
-    Each voucher has a separate result; a failure does not affect the others.
+    Each voucher has a separate result; a failure does not affect the others. The codes of all responses to changes are
+    masked.
     """
     draft = await read_draft(request, VoucherBulkRequest, _draft)
 
@@ -92,13 +105,18 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     operation_id="getVoucher",
     summary="Retrieve a voucher",
     responses=documentation.retrieved(ManagedVoucherModel, VOUCHER),
-    openapi_extra=documentation.retrieving(ID),
+    openapi_extra=documentation.listing(RevealQuery, ID),
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
-    """Retrieve a voucher, with the `ETag` that a change requires."""
+    """Retrieve a voucher, with the `ETag` that a change requires. Its code is masked without `reveal`."""
     if request.scope["path"] == router.prefix + BULK_PATH:  # a different path, which allows only POST
         raise MethodNotAllowed("POST")
-    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
+    reveals = revealing.reveals(read_filters(request, RevealQuery), caller)
+    voucher = await service.get(caller.work, path_id(request, ID))
+    if reveals:
+        await revealed.record(caller.work, SOURCE, {"id": voucher.id}, 1, now=caller.now)
+        return RESOURCE.one(voucher)
+    return RESOURCE.one(voucher.masked)
 
 
 @router.post(
@@ -176,7 +194,11 @@ async def archive_voucher(request: Request, caller: Manager) -> Response:
 
 
 async def _change(request: Request, caller: Manager, command: VoucherCommand) -> Response:
-    return await RESOURCE.change(request, caller, actions.change, command=command)
+    return await RESOURCE.change(request, caller, _masked_change, command=command)
+
+
+async def _masked_change(work: UnitOfWork, target: Target, *, command: VoucherCommand, now: datetime) -> Voucher:
+    return (await actions.change(work, target, command=command, now=now)).masked
 
 
 def _draft(*, vouchers: Sequence[VoucherReferenceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401

@@ -5,6 +5,7 @@ from typing import Any
 
 from tessera.api.http.json import JsonResponse
 from tessera.codes.rules import Reason
+from tessera.identity.rules import Principal
 from tessera.kit.errors import Violation
 from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.reservations.service import Booking
@@ -43,8 +44,13 @@ def _round_up(moment: datetime) -> datetime:
     return whole if whole == moment else whole + timedelta(seconds=1)
 
 
+def visible_redemption(item: Redemption, caller: Principal) -> dict[str, Any]:
+    """A RedemptionModel; the code of a voucher is masked if another credential has redeemed it."""
+    return redemption(item if item.made_by == caller.family_id else item.masked)
+
+
 def redemption(item: Redemption) -> dict[str, Any]:
-    """A RedemptionModel."""
+    """A RedemptionModel with the code, for the caller that has just sent it."""
     return {
         "id": item.id,
         "status": item.status,
@@ -78,10 +84,10 @@ def redemption_response(created: Redemption) -> tuple[int, bytes]:
     return response.status_code, bytes(response.body)
 
 
-def reservation(item: Booking) -> dict[str, Any]:
-    """A ReservationModel."""
+def reservation(item: Booking, caller: Principal) -> dict[str, Any]:
+    """A ReservationModel, with codes as `visible_redemption` shows them."""
     return {
         "reservationCode": item.reservation.code,
         "status": item.reservation.status,
-        "redemptions": [redemption(one) for one in item.redemptions],
+        "redemptions": [visible_redemption(one, caller) for one in item.redemptions],
     }

@@ -75,7 +75,9 @@ async def list_redemptions(request: Request, caller: SupportCaller) -> JsonRespo
     query, position = read_cursor_query(request, RedemptionQuery)
     filters = RedemptionFilter(**query, made_by=rules.visible_family(caller.principal))
     page = await lifecycle.list_by_cursor(caller.work, filters, now=caller.now, **position)
-    return cursor_page_response(request, page, [presenters.redemption(item) for item in page.items])
+    return cursor_page_response(
+        request, page, [presenters.visible_redemption(item, caller.principal) for item in page.items]
+    )
 
 
 @router.get(
@@ -88,7 +90,7 @@ async def list_redemptions(request: Request, caller: SupportCaller) -> JsonRespo
 async def get_redemption(request: Request, caller: SupportCaller) -> JsonResponse:
     """The current state of a redemption; a hold past its deadline is `Expired`."""
     current = await lifecycle.get(caller.work, _redemption_id(request), caller=caller.principal, now=caller.now)
-    return JsonResponse(presenters.redemption(current))
+    return JsonResponse(presenters.visible_redemption(current, caller.principal))
 
 
 def _changing(
@@ -112,7 +114,7 @@ def _changing(
             redemption = await lifecycle.change(
                 caller.work, _redemption_id(request), status, caller=caller.principal, now=caller.now
             )
-            return JsonResponse(presenters.redemption(redemption))
+            return JsonResponse(presenters.visible_redemption(redemption, caller.principal))
 
         return await idempotency.once(request, caller, change)
 
@@ -162,7 +164,7 @@ async def extend_redemption(request: Request, caller: Annotated[Caller, admitted
         redemption = await lifecycle.extend(
             caller.work, _redemption_id(request), hold, caller=caller.principal, now=caller.now
         )
-        return JsonResponse(presenters.redemption(redemption))
+        return JsonResponse(presenters.visible_redemption(redemption, caller.principal))
 
     return await idempotency.once(request, caller, extend)
 
@@ -177,7 +179,7 @@ async def extend_redemption(request: Request, caller: Annotated[Caller, admitted
 async def get_reservation(request: Request, caller: SupportCaller) -> JsonResponse:
     """A reservation with every redemption that was made for it."""
     current = await reservations.get(caller.work, _reservation_code(request), caller=caller.principal, now=caller.now)
-    return JsonResponse(presenters.reservation(current))
+    return JsonResponse(presenters.reservation(current, caller.principal))
 
 
 @router.put(
@@ -215,7 +217,7 @@ async def update_reservation(request: Request, caller: SupportCaller) -> Respons
             caller=caller.principal,
             now=caller.now,
         )
-        return JsonResponse(presenters.reservation(reservation))
+        return JsonResponse(presenters.reservation(reservation, caller.principal))
 
     return await idempotency.once(request, caller, change)
 

@@ -35,6 +35,9 @@ Price = Annotated[str, typer.Option("--price", help="The price in dollars.")]
 TokenDays = Annotated[int, typer.Option("--days", min=1, max=3660, help="The lifetime of the token in days.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="The maximum number of records.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="The cursor that the previous page printed.")]
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="Show whole voucher codes, which the audit log records; default: masked.")
+]
 Output = Annotated[Path | None, typer.Option("--output", help="The file to write; - (default) is standard output.")]
 
 

@@ -1,7 +1,7 @@
 """Vouchers: single-use codes that each pay for one exam."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
+from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.lists.repository import VoucherFilter, VoucherListRepository
 from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 from tessera.vouchers.rules import ReservationStatus
@@ -57,6 +58,12 @@ class Voucher:
     is_archived: bool
     metadata: Mapping[str, str] | None
     version: int
+
+    @property
+    def masked(self) -> "Voucher":
+        """The voucher with its code masked, also in the reservation code of an import."""
+        masked, reservation = codes.mask(self.code), self.reservation_code
+        return replace(self, code=masked, reservation_code=reservation and reservation.replace(self.code, masked))
 
 
 async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
@@ -133,6 +140,11 @@ async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
 async def find_id(work: UnitOfWork, code: str) -> UUID | None:
     """The id of the voucher with this code, ignoring case."""
     return await VoucherListRepository(work).find_id(code)
+
+
+async def filter_codes(work: UnitOfWork, texts: Sequence[str]) -> frozenset[str]:
+    """Those of these stored codes that vouchers have."""
+    return frozenset(await VoucherActionRepository(work).find_ids(texts))
 
 
 async def add_untaken(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> frozenset[UUID]:

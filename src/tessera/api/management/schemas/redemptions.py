@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera.api.http.fields import Instant, RequestModel, Text, choice
+from tessera.api.http.fields import Instant, Text, choice
 from tessera.api.http.metadata import FILTER, FILTER_EXAMPLES, MetadataFilter
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.vocabulary import REDEMPTION_STATUS
 from tessera.redemptions.rules import RedemptionStatus
 
 
-class RedemptionExportQuery(RequestModel):
+class RedemptionExportQuery(RevealQuery):
     """Filters of redemptions, which can be combined."""
 
     code: Text | None = Field(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tessera.api.http.fields import Day, choice
 from tessera.api.management.csv_responses import Format
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import DIMENSION
@@ -21,7 +22,7 @@ class ReportQuery(CursorQuery):
     )
 
 
-class RedemptionReportQuery(ReportQuery):
+class RedemptionReportQuery(ReportQuery, RevealQuery):
     """Query of GET /management/v1/reports/redemptions."""
 
     by: Annotated[Dimension, *choice(Dimension, DIMENSION)] | None = Field(

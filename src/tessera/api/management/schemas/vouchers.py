@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tessera.api.http.fields import EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
 from tessera.api.http.metadata import EXAMPLE, FILTER, FILTER_EXAMPLES, MetadataFilter
+from tessera.api.management.revealing import RevealQuery
 from tessera.api.management.schemas.metadata import MetadataOf
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CodeQuery
@@ -15,7 +16,7 @@ from tessera.api.vocabulary import RESERVATION_STATUS, VOUCHER_ACTION, VOUCHER_R
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
 
-class ManagedVoucherQuery(CodeQuery):
+class ManagedVoucherQuery(CodeQuery, RevealQuery):
     """Query of GET /management/v1/vouchers."""
 
     purchase_id: Uuid | None = Field(
@@ -91,7 +92,7 @@ class ManagedVoucherModel(Representation):
     """A single-use code that pays for one exam."""
 
     id: UUID = Field(description="The unique identifier.")
-    code: str = Field(description="The code, unique in your organization.")
+    code: str = Field(description="The code, unique in your organization; masked unless it is revealed.")
     purchase_id: UUID = Field(description="The id of the purchase.")
     purchase_code: str = Field(description="The code of the purchase.")
     partner_id: UUID = Field(description="The id of the voucher partner.")
@@ -132,8 +133,8 @@ class VoucherActionResultModel(Representation):
     id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
         description="The id of the voucher; null if it does not exist."
     )
-    code: Annotated[str | None, From(lambda outcome: outcome.voucher and outcome.voucher.code)] = Field(
-        description="The code of the voucher; null if it does not exist."
+    code: Annotated[str | None, From(lambda outcome: outcome.voucher and outcome.voucher.masked.code)] = Field(
+        description="The code of the voucher, masked; null if it does not exist."
     )
     is_done: Annotated[bool, From(lambda outcome: outcome.refusal is None)] = Field(
         description="Whether the action succeeded."
@@ -156,7 +157,7 @@ class VoucherBulkResultModel(Representation):
 
 VOUCHER = {
     "id": "01906a6e-0000-7000-8000-000000000005",
-    "code": "PRO-4H7KQ2M",
+    "code": "PRO-****",
     "purchaseId": "01906a6e-0000-7000-8000-000000000004",
     "purchaseCode": "VP-7K2M9QXA4T",
     "partnerId": "01906a6e-0000-7000-8000-000000000001",
@@ -188,7 +189,7 @@ RESULTS = {
     "results": [
         {
             "id": "01906a6e-0000-7000-8000-000000000005",
-            "code": "PRO-4H7KQ2M",
+            "code": "PRO-****",
             "isDone": False,
             "reason": {"code": "Used", "message": "The voucher has been used."},
             "version": 2,

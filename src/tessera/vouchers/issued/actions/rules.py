@@ -10,6 +10,7 @@ from uuid import UUID
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import stored_email
+from tessera.vouchers import codes
 
 MAX_VOUCHERS = 1000
 
@@ -69,6 +70,11 @@ class VoucherState:
     assigned_at: datetime | None
     recipient_email: str | None
     version: int
+
+    @property
+    def masked(self) -> "VoucherState":
+        """The state with the code masked."""
+        return replace(self, code=codes.mask(self.code))
 
 
 class AssignedVoucher(NamedTuple):

@@ -126,7 +126,11 @@ async def write(
     await VoucherActionRepository(work).change_all([after for _, after in changes])
     entries = [
         Change(
-            action=_AUDIT_ACTIONS[action], kind=_VOUCHERS.kind, id=after.id, before=asdict(before), after=asdict(after)
+            action=_AUDIT_ACTIONS[action],
+            kind=_VOUCHERS.kind,
+            id=after.id,
+            before=asdict(before.masked),
+            after=asdict(after.masked),
         )
         for before, after in changes
     ]

@@ -1,7 +1,7 @@
 """The rules of handing out the vouchers of a purchase to a list of people."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tessera.identity.rules import is_email_address
@@ -19,6 +19,11 @@ class Assignment:
     recipient_email: str
     voucher: VoucherState
     is_new: bool
+
+    @property
+    def masked(self) -> "Assignment":
+        """The assignment with the code masked."""
+        return replace(self, voucher=self.voucher.masked)
 
 
 def read_addresses(lines: Iterable[bytes]) -> list[str]:

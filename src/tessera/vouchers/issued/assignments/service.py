@@ -9,21 +9,29 @@ from tessera.kit import csv as csv_export
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.kit.wire import wire_name
+from tessera.vouchers import codes
 from tessera.vouchers.issued.actions import rules as actions
 from tessera.vouchers.issued.actions import service as vouchers
 from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand
 from tessera.vouchers.issued.assignments import rules
 from tessera.vouchers.issued.assignments.rules import Assignment
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.revealing import service as revealing
+
+SOURCE = "assignments"
 
 
-async def csv(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> bytes:
+async def csv(work: UnitOfWork, purchase_id: UUID, *, reveals: bool, now: datetime) -> bytes:
     """A CSV file of the assigned vouchers of a purchase and their recipients; it includes archived vouchers.
 
-    Raises NotFound.
+    If it `reveals` the codes, the audit log says so; otherwise they are masked. Raises NotFound.
     """
     await purchases.get(work, purchase_id, now=now)
     assigned = await vouchers.list_assigned(work, purchase_id)
+    if reveals:
+        await revealing.record(work, SOURCE, {"purchase_id": purchase_id}, len(assigned), now=now)
+    else:
+        assigned = [each._replace(code=codes.mask(each.code)) for each in assigned]
     titles = [wire_name(name) for name in AssignedVoucher._fields]
     return await asyncio.to_thread(csv_export.lines, [titles, *assigned])
 

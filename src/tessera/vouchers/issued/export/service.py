@@ -8,6 +8,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.record_metadata import export as metadata
 from tessera.record_metadata.rules import Kind
+from tessera.vouchers import codes
 from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
 EXPORT_PAGE_SIZE = 1000
@@ -38,9 +39,11 @@ async def count(work: UnitOfWork) -> int:
     return await VoucherExportRepository(work).count()
 
 
-async def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
-    """The chunks of the CSV file: a header line, then the vouchers, oldest first."""
+async def csv(database: Database, organization_id: UUID, *, reveals: bool) -> AsyncIterator[bytes]:
+    """The chunks of the CSV file: a header line, then the vouchers, oldest first; codes are masked or revealed."""
     columns = csv_export.columns_of(COLUMNS) | await metadata.columns(database, organization_id, Kind.VOUCHER)
+    if not reveals:
+        columns |= {"code": _masked_code, "reservationCode": _masked_reservation_code}
 
     async def list_after(after: UUID | None) -> Sequence[AnyRow]:
         async with database.unit_of_work(organization_id) as work:
@@ -48,3 +51,13 @@ async def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]
 
     async for chunk in csv_export.file(columns, list_after):
         yield chunk
+
+
+def _masked_code(voucher: AnyRow) -> str:
+    return codes.mask(voucher.code)
+
+
+def _masked_reservation_code(voucher: AnyRow) -> str | None:
+    # The reservation of an imported voucher may be named after it.
+    reservation: str | None = voucher.reservation_code
+    return reservation and reservation.replace(voucher.code, codes.mask(voucher.code))
