@@ -1,7 +1,7 @@
 """The statements that an engine sends: recorded, or rewritten before the driver receives them."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
@@ -21,10 +21,15 @@ class Statement(NamedTuple):
 # For statements that bypass SQLAlchemy. They go to the same records as its events, which preserves their order.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
+# The number of statements of each pipeline, for each record of pipelines.
+_pipelines: list[list[int]] = []
 _execute = psycopg.AsyncConnection.execute
+_pipeline = psycopg.AsyncConnection.pipeline
 
 
 async def _execute_observed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
+    if _pipelines and connection.pgconn.pipeline_status:
+        _pipelines[-1][-1] += 1
     for rewrite in _rewrites:
         query = rewrite(query)
     for record in _records:
@@ -32,7 +37,27 @@ async def _execute_observed(connection: Any, query: Any, params: Any = None, **o
     return await _execute(connection, query, params, **options)
 
 
+@asynccontextmanager
+async def _pipeline_observed(connection: Any) -> AsyncIterator[psycopg.AsyncPipeline]:
+    for record in _pipelines:
+        record.append(0)
+    async with _pipeline(connection) as pipeline:
+        yield pipeline
+
+
 psycopg.AsyncConnection.execute = _execute_observed  # type: ignore[assignment,method-assign]  # overloads
+psycopg.AsyncConnection.pipeline = _pipeline_observed  # type: ignore[assignment,method-assign]
+
+
+@contextmanager
+def record_pipelines() -> Iterator[list[int]]:
+    """The number of statements of each pipeline of the block, which is one round trip."""
+    record: list[int] = []
+    _pipelines.append(record)
+    try:
+        yield record
+    finally:
+        _pipelines.remove(record)
 
 
 @contextmanager

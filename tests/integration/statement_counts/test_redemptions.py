@@ -7,7 +7,7 @@ import httpx
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.recording import Statement, record_statements
+from tests.support.recording import Statement, record_pipelines, record_statements
 from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -57,6 +57,7 @@ COMMON = [
     "begin;",
     "select",  # the reservation's lock
     "select",  # the reservation
+    "select",  # its redemptions
     "select",  # the product
     "select",  # the code's lock
     "select",  # the code
@@ -80,6 +81,15 @@ async def test_a_redemption_costs_a_fixed_number_of_statements(
         expected = [*expected[:2], "select", *expected[2:]]  # the number of holds
     for number in range(2):
         assert await sent_for(client, resources, shop, [redeem_body(kind, number, holdSeconds=seconds)]) == expected
+
+
+async def test_a_redemption_of_a_promo_code_takes_six_round_trips(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant
+) -> None:
+    with record_pipelines() as pipelines:
+        sent = await sent_for(client, resources, shop, [redeem_body("SPRING", 1)])
+    assert pipelines == [4, 2, 4]  # the locks and reads, the code, the writes
+    assert len(sent) - sum(pipelines) == 2  # the caller and BEGIN; the commit is the sixth
 
 
 @pytest.mark.parametrize("kind", list(COSTS))
