@@ -34,6 +34,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit_values": (ALL, APPEND_ONLY),
     "idempotency_keys": (ALL, ()),
     "issued_tokens": (CLOSED, ()),
+    "organization_imports": (CLOSED, ()),
     "organizations": (ALL, READ_ONLY),
     "product_bundle_store_exams": (ALL, READ_ONLY),
     "product_bundles": (ALL, READ_ONLY),

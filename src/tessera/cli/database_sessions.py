@@ -24,6 +24,17 @@ Action = Callable[[UnitOfWork], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
+class Installation:
+    """The database, for commands that change several organizations."""
+
+    database: Database
+
+    def open_work(self, organization_id: UUID, access: Access) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction pinned to this organization."""
+        return self.database.unit_of_work(organization_id, actor=_actor(), access=access)
+
+
+@dataclass(frozen=True, slots=True)
 class OrganizationDatabase:
     """The database and one of its organizations, for commands that run several units of work."""
 
@@ -32,7 +43,12 @@ class OrganizationDatabase:
 
     def unit_of_work(self, access: Access = Access.CHANGE) -> AbstractAsyncContextManager[UnitOfWork]:
         """A transaction pinned to the organization."""
-        return self.database.unit_of_work(self.organization_id, actor=_actor(), access=access)
+        return self.installation.open_work(self.organization_id, access)
+
+    @property
+    def installation(self) -> Installation:
+        """The database of all organizations."""
+        return Installation(self.database)
 
 
 def in_organization(
@@ -60,6 +76,11 @@ def with_organization(
         return await job(OrganizationDatabase(database, organization_id))
 
     return _run(settings, find_and_run)
+
+
+def with_installation(settings: Settings, job: Callable[[Installation], Awaitable[Result]]) -> Result:
+    """Run several units of work in several organizations."""
+    return _run(settings, lambda database: job(Installation(database)))
 
 
 def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:

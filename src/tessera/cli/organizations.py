@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tessera.cli import organization_files
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import pinned_to, with_organization
 from tessera.cli.options.expansion import CommandGroup
@@ -23,6 +24,8 @@ from tessera.kit.identifiers import new_id
 Name = Annotated[str, typer.Argument(help="The name, unique regardless of case.", metavar="NAME")]
 
 commands = CommandGroup()
+commands.command("export")(organization_files.export_organization)
+commands.command("import")(organization_files.import_organization)
 
 
 @commands.command("create")

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Computed,
     ForeignKey,
@@ -36,6 +37,19 @@ class Organization(Base):
     version: Mapped[int] = mapped_column(default=editing.FIRST)
     # Since this time the organization can be read and not changed, so that it can be copied.
     frozen_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class OrganizationImport(Base):
+    """An import that is not complete: the digest of its file, and the number of the rows that have arrived."""
+
+    __tablename__ = "organization_imports"
+    __impersonal__ = "organization_id digest rows_done started_at"
+    __table_args__ = (CheckConstraint("rows_done >= 0", name="rows_done"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    rows_done: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
 class User(Base):

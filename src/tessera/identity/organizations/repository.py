@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FunctionElement, Select, column, func, sel
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.errors import NameTaken
-from tessera.identity.tables import Organization
+from tessera.identity.tables import Organization, OrganizationImport
 from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import record_of
@@ -75,6 +75,13 @@ class OrganizationRepository:
         )
         with unique_constraints.raising(NameTaken("name", organization.name)):
             await self._connection.execute(statement)
+
+    async def is_being_imported(self) -> bool:
+        """Whether the import of the pinned organization is not complete."""
+        statement = select(OrganizationImport.started_at).where(
+            OrganizationImport.organization_id == self._organization_id
+        )
+        return (await self._connection.execute(statement)).first() is not None
 
     async def has_running_changes(self) -> bool:
         """Whether a transaction that may change the pinned organization is running."""

@@ -16,7 +16,7 @@ from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.kit.errors import Invalid, NotAllowed
+from tessera.kit.errors import Invalid, NotAllowed, WrongState
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import stored_name
 
@@ -45,6 +45,11 @@ async def create_another(work: UnitOfWork, *, name: str, now: datetime) -> Manag
 async def get(work: UnitOfWork, organization_id: UUID) -> ManagedOrganization:
     """The organization with this id, for a unit of work pinned to the platform; raises NotFound."""
     return _ORGANIZATIONS.require(await OrganizationRepository(work).find_any(organization_id))
+
+
+async def get_name(work: UnitOfWork) -> str:
+    """The name of the organization of the unit of work."""
+    return await OrganizationRepository(work).get_name()
 
 
 async def find(work: UnitOfWork, name_or_id: str) -> ManagedOrganization | None:
@@ -101,8 +106,10 @@ async def freeze(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedO
 async def unfreeze(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
     """Let an organization be changed again, for a unit of work that may change it while it is frozen.
 
-    Raises NotFound, VersionStale.
+    Raises NotFound, VersionStale, WrongState.
     """
+    if await OrganizationRepository(work).is_being_imported():
+        raise WrongState("organization", "being imported")
     return await _set_frozen(work, target, Action.UNFROZEN, None, now=now)
 
 
