@@ -34,6 +34,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit_values": (ALL, APPEND_ONLY),
     "idempotency_keys": (ALL, ()),
     "issued_tokens": (CLOSED, ()),
+    "organization_deletions": (CLOSED, ()),
     "organization_imports": (CLOSED, ()),
     "organizations": (ALL, READ_ONLY),
     "product_bundle_store_exams": (ALL, READ_ONLY),
@@ -64,13 +65,17 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vouchers": ("partner_id = own_partner", ()),
 }
 # What the owner's functions may write, besides reading every row.
-OWNERS = {
-    "idempotency_keys": ("owner_deletes", "delete"),
-    "promo_code_shares": ("owner_counts", "all"),
-    "promo_codes": ("owner_counts", "update"),
-    "redemption_ledger": ("owner_appends", "insert"),
-    "redemptions": ("owner_expires", "update"),
-}
+OWNERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "idempotency_keys": (("owner_deletes", "delete"),),
+    "promo_code_shares": (("owner_counts", "all"),),
+    "promo_codes": (("owner_counts", "update"),),
+    "redemption_ledger": (("owner_appends", "insert"), ("owner_deletes", "delete")),
+    "redemptions": (("owner_expires", "update"), ("owner_deletes", "delete")),
+} | dict.fromkeys(
+    # The application does not delete their rows, and the deletion of an organization does.
+    ("audit_entries", "audit_seals", "report_marks", "reservations", "voucher_totals"),
+    (("owner_deletes", "delete"),),
+)
 # Tables that the application may not write in every way.
 GRANTS = {
     "alembic_version": "select",
@@ -105,8 +110,7 @@ def meant(table: str) -> set[Policy]:
         policies.add(("partner", "restrictive", "tessera_app", "all", f"((own_partner is null) or {condition})", None))
     for command in closed_commands:
         policies.add(conditional(f"partner_{command}", "restrictive", "tessera_app", command, "(own_partner is null)"))
-    if table in OWNERS:
-        name, command = OWNERS[table]
+    for name, command in OWNERS.get(table, ()):
         policies.add(conditional(name, "permissive", "tessera_owner", command, "true"))
     return policies
 

@@ -24,6 +24,7 @@ from tests.support.redemption_requests import create_redemption
 from tests.support.waiting import until
 
 from tessera.api.serving.resources import Resources
+from tessera.identity.rules import PLATFORM_ID
 from tessera.provision import Addresses
 from tessera.transfers.repository import CREDENTIALS, NOT_TRANSFERRED, TABLES
 
@@ -239,3 +240,81 @@ async def test_an_import_that_has_begun_admits_no_other_file_and_no_changes(
     status, text = destination.run("organization", "unfreeze", *one)
     assert (status, text) == (1, "tessera: The organization is being imported.\n")
     assert destination.run("organization", "import", str(file))[0] == 0
+
+
+def places_of(superuser: psycopg.Connection[Any], text: str) -> list[tuple[str, str]]:
+    """The tables and columns in which a text occurs, apart from what the platform's audit log says of the deletion."""
+    columns = superuser.execute(
+        "select table_name, column_name from information_schema.columns join information_schema.tables"
+        " using (table_schema, table_name) where table_schema = 'public' and table_type = 'BASE TABLE'"
+        " and table_name <> 'audit_entries'"
+    ).fetchall()
+    return [
+        (table, column)
+        for table, column in columns
+        if superuser.execute(f'select from {table} where "{column}"::text like %s limit 1', [f"%{text}%"]).fetchone()
+    ]
+
+
+def test_nothing_is_left_of_a_deleted_organization(furnished: Tenant, source: Installation, tmp_path: Path) -> None:
+    tenant, one = furnished, ("--organization", furnished.name)
+    request = ("--export", str(tmp_path / "organization.gz"), "--after-days", "0")
+    assert source.run("organization", "delete", *request, *one)[0] == 0
+    status, text = source.run("organization", "delete", "--confirm", "--yes", *one)
+    assert (status, "Deleted" in text) == (0, True), text
+    assert not source.has(tenant)
+    assert places_of(source.superuser, str(tenant.id)) == []
+    left = source.superuser.execute(
+        "select action from audit_entries where organization_id = %s and entity_id = %s order by id",
+        [PLATFORM_ID, tenant.id],
+    ).fetchall()
+    assert [action for (action,) in left] == ["Exported", "DeletionRequested", "Deleted"]
+
+
+def test_a_deletion_waits_can_be_cancelled_and_needs_an_export_of_everything(
+    file: Path, tenant: Tenant, source: Installation
+) -> None:
+    delete, one = ("organization", "delete"), ("--organization", tenant.name)
+    status, text = source.run(*delete, "--confirm", "--yes", *one)
+    assert (status, "tessera: The organization is not about to be deleted." in text) == (1, True)
+    digest = json.loads(lines_of(file)[-1])[2]
+    status, text = source.run(*delete, "--digest", digest, "--with-credentials", *one)
+    # The freeze is in the audit log, and not in the file.
+    assert (status, "differs from the export with this digest" in text) == (1, True)
+    assert source.run(*delete, "--export", f"{file}.frozen", *one)[0] == 0
+    status, text = source.run(*delete, "--confirm", "--yes", *one)
+    assert (status, "tessera: The organization can be deleted from " in text) == (1, True)
+    status, text = source.run("organization", "unfreeze", *one)
+    assert (status, text) == (1, "tessera: The organization is about to be deleted.\n")
+    assert source.run(*delete, "--cancel", *one)[0] == 0
+    digest = json.loads(lines_of(Path(f"{file}.frozen"))[-1])[2]
+    assert source.run(*delete, "--digest", digest, "--after-days", "0", *one)[0] == 0
+    assert source.run(*delete, "--cancel", *one)[0] == 0
+    assert source.run("organization", "unfreeze", *one)[0] == 0
+
+
+async def test_a_deletion_that_is_killed_at_any_step_goes_on(file: Path, tenant: Tenant, source: Installation) -> None:
+    one = ("--organization", str(tenant.id))
+    requested = ("--export", f"{file}.frozen", "--after-days", "0")
+    assert source.run("organization", "delete", *requested, *one)[0] == 0
+    arguments, killed = ("organization", "delete", "--confirm", "--yes", *one), 0
+    for moment in range(3, 600, 15):
+        with dying.process_that_dies(
+            dying.command, source.addresses.application, arguments, organization=tenant.id, at=moment
+        ) as process:
+            await until("the command ends", partial(dying.has_ended, process))
+        killed += process.exitcode == -signal.SIGKILL
+        if not source.has(tenant):
+            break
+    assert killed > 3
+    assert not source.has(tenant)
+
+
+def test_the_rows_of_every_table_can_be_deleted(superuser: psycopg.Connection[Any]) -> None:
+    protected = superuser.execute(
+        "select relname::text from unnest(%s::text[]) as relname where not has_table_privilege('tessera_app', relname,"
+        " 'delete') and not exists (select from pg_policy where polrelid = relname::regclass and polname ="
+        " 'owner_deletes')",
+        [list(TABLES)],
+    )
+    assert protected.fetchall() == []

@@ -46,16 +46,21 @@ def export_organization(
 
 
 async def write(database: OrganizationDatabase, target: BinaryIO, *, with_credentials: bool) -> Summary:
+    """Write the file of an organization to the disk, and record the export."""
+    export = await read_out(database, target, with_credentials=with_credentials)
+    target.flush()
+    os.fsync(target.fileno())
+    await service.record_export(database.installation.open_work, database.organization_id, export, now=clock())
+    return export
+
+
+async def read_out(database: OrganizationDatabase, target: BinaryIO, *, with_credentials: bool) -> Summary:
     """Write the file of an organization, with a progress bar."""
     open_work, organization_id = database.installation.open_work, database.organization_id
     with bar("Exporting", length=await service.count_rows(open_work, organization_id)) as set_position:
-        export = await service.export(
+        return await service.export(
             open_work, organization_id, target, with_credentials=with_credentials, set_position=set_position
         )
-    target.flush()
-    os.fsync(target.fileno())
-    await service.record_export(open_work, organization_id, export, now=clock())
-    return export
 
 
 def import_organization(file: ExportedFile, *, as_json: AsJson = False) -> None:

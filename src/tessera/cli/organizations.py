@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import organization_files
+from tessera.cli import organization_deletion, organization_files
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import pinned_to, with_organization
 from tessera.cli.options.expansion import CommandGroup
@@ -26,6 +26,7 @@ Name = Annotated[str, typer.Argument(help="The name, unique regardless of case."
 commands = CommandGroup()
 commands.command("export")(organization_files.export_organization)
 commands.command("import")(organization_files.import_organization)
+commands.command("delete")(organization_deletion.delete_organization)
 
 
 @commands.command("create")

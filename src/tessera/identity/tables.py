@@ -52,6 +52,19 @@ class OrganizationImport(Base):
     started_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
+class OrganizationDeletion(Base):
+    """A requested deletion: the digest of the export before it, and when it may begin and has begun."""
+
+    __tablename__ = "organization_deletions"
+    __impersonal__ = "organization_id digest requested_at due_at begun_at"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    requested_at: Mapped[datetime] = mapped_column(Timestamp)
+    due_at: Mapped[datetime] = mapped_column(Timestamp)
+    begun_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 class User(Base):
     """A person who calls the APIs with a Bearer token."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete as deletion
 
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import PLATFORM_ID
-from tessera.identity.tables import Organization, OrganizationImport
+from tessera.identity.tables import Organization, OrganizationDeletion, OrganizationImport
 from tessera.kit.db import schema_version, unique_constraints
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.metadata import metadata
@@ -20,7 +20,7 @@ from tessera.vouchers.tables import VoucherPurchase
 
 CHUNK_SIZE = 1000
 # What belongs to an installation, and not to its organizations' data.
-NOT_TRANSFERRED = {OrganizationImport.__tablename__}
+NOT_TRANSFERRED = {OrganizationImport.__tablename__, OrganizationDeletion.__tablename__}
 CREDENTIALS = {"api_clients", "api_keys", "issued_tokens"}
 # The state of an organization in one installation.
 NOT_TRANSFERRED_COLUMNS = {"frozen_at"}

@@ -249,7 +249,7 @@ async def _count_global_uses(work: UnitOfWork, repository: TransferRepository) -
     """Count the uses of global promo codes of this installation, whose limits apply to them."""
     uses = {code: UseChange(redeemed, held) for code, redeemed, held in await repository.sum_global_uses()}
     try:
-        await promo_codes.count_uses(work, uses)
+        await promo_codes.count_uses_for_each(work, {work.organization_id: uses} if uses else {})
     except STATEMENT_ERRORS as error:
         if failures.domain_error(error) is not None:
             raise

@@ -62,6 +62,7 @@ async def furnish(client: httpx.AsyncClient, resources: Resources, superuser: ps
     overdue = {"status": PurchaseStatus.CHECKOUT_IN_PROGRESS}
     checkout = await add_purchase(resources, tenant, partner, program, "VP-2", **overdue)
     superuser.execute("update voucher_purchases set checkout_expires_at = %s where id = %s", [NOW, checkout])
+    superuser.execute("insert into organization_deletions values (%s, '', now(), now(), now())", [tenant.id])
     superuser.execute(
         "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', '1970-01-01')", [tenant.id]
     )
@@ -120,7 +121,9 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
         "purchased_before": LATER,
         "redeemed": [1],
         "wanted_id": of.tenant.id,
+        "at_most": 1,
         "wanted_name": None,
+        "wanted_table": "redemption_ledger",
     }
     return [values[name] for name in names]
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, FunctionElement, Select, column, func, sel
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.errors import NameTaken
-from tessera.identity.tables import Organization, OrganizationImport
+from tessera.identity.tables import Organization, OrganizationDeletion, OrganizationImport
 from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import record_of
@@ -76,12 +76,13 @@ class OrganizationRepository:
         with unique_constraints.raising(NameTaken("name", organization.name)):
             await self._connection.execute(statement)
 
-    async def is_being_imported(self) -> bool:
-        """Whether the import of the pinned organization is not complete."""
-        statement = select(OrganizationImport.started_at).where(
-            OrganizationImport.organization_id == self._organization_id
-        )
-        return (await self._connection.execute(statement)).first() is not None
+    async def find_transition(self) -> str | None:
+        """What happens to the pinned organization, if it must stay frozen meanwhile."""
+        for table, state in ((OrganizationImport, "being imported"), (OrganizationDeletion, "about to be deleted")):
+            statement = select(table.organization_id).where(table.organization_id == self._organization_id)
+            if (await self._connection.execute(statement)).first() is not None:
+                return state
+        return None
 
     async def has_running_changes(self) -> bool:
         """Whether a transaction that may change the pinned organization is running."""

@@ -108,8 +108,8 @@ async def unfreeze(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
 
     Raises NotFound, VersionStale, WrongState.
     """
-    if await OrganizationRepository(work).is_being_imported():
-        raise WrongState("organization", "being imported")
+    if (state := await OrganizationRepository(work).find_transition()) is not None:
+        raise WrongState("organization", state)
     return await _set_frozen(work, target, Action.UNFROZEN, None, now=now)
 
 
