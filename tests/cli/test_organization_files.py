@@ -5,10 +5,13 @@ import json
 import signal
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -24,8 +27,13 @@ from tests.support.redemption_requests import create_redemption
 from tests.support.waiting import until
 
 from tessera.api.serving.resources import Resources
+from tessera.identity.organizations import freezing
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.database import Access
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.provision import Addresses
+from tessera.transfers import service as transfers
+from tessera.transfers.deletions import service as deletions
 from tessera.transfers.repository import CREDENTIALS, NOT_TRANSFERRED, TABLES
 
 # Only the platform has rows in these tables.
@@ -318,3 +326,38 @@ def test_the_rows_of_every_table_can_be_deleted(superuser: psycopg.Connection[An
         [list(TABLES)],
     )
     assert protected.fetchall() == []
+
+
+async def test_uses_of_global_codes_are_given_back_by_a_deletion_and_count_again_after_an_import(
+    client: httpx.AsyncClient, resources: Resources, source: Installation, tenant: Tenant
+) -> None:
+    name = f"G{uuid4().hex[:12]}"
+    limits = {"max_redemptions": 5, "max_redemptions_per_organization": 2, "store_exam_ids": ()}
+    code = percent_code(replace(tenant, id=PLATFORM_ID), name, **limits)
+    await add_promo_codes(resources, replace(tenant, id=PLATFORM_ID), code, now=NOW)
+    await create_redemption(client, tenant, name)
+
+    def open_work(organization_id: UUID, access: Access) -> AbstractAsyncContextManager[UnitOfWork]:
+        return resources.database.unit_of_work(organization_id, access=access)
+
+    def counts() -> list[tuple[Any, ...]]:
+        return source.superuser.execute(
+            "select redemption_count, (select sum(redemption_count) from promo_code_shares where promo_code_id = p.id)"
+            " from promo_codes p where id = %s",
+            [code.id],
+        ).fetchall()
+
+    def ignore(_: int) -> None:
+        pass
+
+    assert counts() == [(1, 1)]
+    content = BytesIO()
+    await freezing.freeze(partial(open_work, tenant.id), now=NOW)
+    export = await transfers.export(open_work, tenant.id, content, with_credentials=True, set_position=ignore)
+    await deletions.request(open_work, tenant.id, digest=export.digest, due_at=NOW, now=NOW)
+    await deletions.delete(open_work, tenant.id, set_position=ignore, now=NOW)
+    assert counts() == [(0, None)]
+    checked = await transfers.check(open_work, content, set_position=ignore)
+    await transfers.import_file(open_work, content, checked, set_position=ignore, now=NOW)
+    assert counts() == [(1, 1)]
+    assert await transfers.verify(open_work, tenant.id) == []
