@@ -63,6 +63,11 @@ async def test_every_api_reads_it(client: httpx.AsyncClient, frozen: Tenant) -> 
     listed = await client.get("/management/v1/promo-codes", headers=frozen.bearer)
     assert [code["name"] for code in listed.json()["data"]] == ["SPRING"]
     assert (await client.get(URL, headers=frozen.api_key)).json()["data"] == []
+    # Whole voucher codes need an entry in the audit log.
+    answers = [
+        await client.get(f"/management/v1/vouchers{query}", headers=frozen.bearer) for query in ("", "?reveal=true")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 503]
 
 
 async def test_the_first_response_to_a_key_is_repeated_and_the_request_succeeds_later(

@@ -178,7 +178,7 @@ async def test_the_vouchers_that_a_candidate_used_are_found_by_an_index(
     with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(large_tables.tenant.id) as work:
             records = await persons.export(work, "P7", now=NOW)
-    assert [voucher["code"] for voucher in records["vouchers"]] == ["V7"]
+    assert [voucher["code"] for voucher in records["vouchers"]] == ["****"]
     (search,) = [each for each in sent if "by_person_id = any" in each.text.lower()]
     for plan in plans(large_tables.addresses, large_tables.tenant, None, search):
         assert sum(read for _, read in scans(plan)) <= 2

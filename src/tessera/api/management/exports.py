@@ -56,9 +56,9 @@ async def export_promo_codes(request: Request, caller: Reporter) -> StreamingRes
 async def export_vouchers(request: Request, caller: Reporter) -> StreamingResponse:
     """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas.
 
-    Codes are masked without `reveal`; an import needs whole codes.
+    Codes are masked for callers without `SeeVoucherCodes`; an import needs whole codes.
     """
-    reveals = revealing.reveals(read_filters(request, RevealQuery), caller)
+    reveals = await revealing.reveals(read_filters(request, RevealQuery), caller)
     if reveals:
         await revealed.record(caller.work, "vouchers.csv", {}, await vouchers.count(caller.work), now=caller.now)
     database, organization_id = resources_of(request).database, caller.work.organization_id
@@ -76,10 +76,10 @@ async def export_vouchers(request: Request, caller: Reporter) -> StreamingRespon
 async def export_redemptions(request: Request, caller: Reporter) -> StreamingResponse:
     """Export the redemptions that match, in order of creation. An apostrophe precedes formulas.
 
-    Codes of vouchers are masked without `reveal`.
+    Codes of vouchers are masked for callers without `SeeVoucherCodes`.
     """
     query = read_filters(request, RedemptionExportQuery)
-    reveals, name = revealing.reveals(query, caller), "redemptions.csv"
+    reveals, name = await revealing.reveals(query, caller), "redemptions.csv"
     filters = RedemptionFilter(**query)
     if reveals:
         number = await lifecycle.count(caller.work, filters, now=caller.now)

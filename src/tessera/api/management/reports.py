@@ -78,11 +78,11 @@ async def report_redemptions(request: Request, caller: Reporter) -> Response:
 
     A report by exam includes bundles. A report by partner covers only vouchers, because promo codes have no partner.
     One by campaign covers your own promo codes that belong to a campaign now, including their earlier redemptions.
-    One by code requires `SeeVoucherCodes`, and has masked codes of vouchers without `reveal`.
+    One by code requires `SeeVoucherCodes`.
     """
     filters, position = read_cursor_query(request, RedemptionReportQuery)
     by = filters.get("by", Dimension.DAY)
-    reveals = revealing.reveals(filters, caller) and by is Dimension.CODE
+    reveals = await revealing.reveals(filters, caller) and by is Dimension.CODE
     if by is Dimension.CODE:
         revealing.require(caller)  # cursors have codes
     report = service.report(by, first=filters.get("first"), end=filters.get("until"), now=caller.now)

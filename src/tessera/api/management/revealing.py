@@ -1,4 +1,4 @@
-"""Whole voucher codes: for callers with the right who ask for them; all others get masked codes."""
+"""Whole voucher codes: for callers with the right; all others get masked codes."""
 
 from typing import Any
 
@@ -14,18 +14,26 @@ class RevealQuery(RequestModel):
 
     reveal: Flag | None = Field(
         None,
-        description="`true` for whole voucher codes, which the audit log records and which requires the function point"
-        " `SeeVoucherCodes`; default: masked codes such as `SPRING-****27`.",
+        description="`false` for masked voucher codes such as `SPRING-****27`, `true` for whole ones, which require the"
+        " function point `SeeVoucherCodes`. By default, callers with this function point get whole codes, and all codes"
+        " of a frozen organization are masked. The audit log records who gets whole codes.",
         examples=["false"],
     )
 
 
-def reveals(filters: dict[str, Any], caller: Caller, *rights: FunctionPoint) -> bool:
-    """Take `reveal` out of a query, and return whether it is true; raises LacksFunctionPoint as `require` does."""
-    if not filters.pop("reveal", None):
-        return False
-    require(caller, *rights)
-    return True
+async def reveals(filters: dict[str, Any], caller: Caller, *rights: FunctionPoint) -> bool:
+    """Take `reveal` out of a query, and return whether the caller gets whole codes.
+
+    Raises LacksFunctionPoint as `require` does, for a caller who asks for them.
+    """
+    wanted: bool | None = filters.pop("reveal", None)
+    if wanted:
+        require(caller, *rights)
+    if wanted is not None:
+        return wanted
+    has_right = not caller.principal.function_points.isdisjoint({FunctionPoint.SEE_VOUCHER_CODES, *rights})
+    # What cannot be recorded is not shown.
+    return has_right and await caller.work.can_write()
 
 
 def require(caller: Caller, *rights: FunctionPoint) -> None:

@@ -53,7 +53,7 @@ async def export_assignments(request: Request, caller: VoucherAssigner) -> Respo
     Users of a voucher partner who have the function point `PartnerAssignVouchers` see their partner's purchases. This
     function point suffices for `reveal`, too.
     """
-    reveals = revealing.reveals(read_filters(request, RevealQuery), caller, ASSIGN)
+    reveals = await revealing.reveals(read_filters(request, RevealQuery), caller, ASSIGN)
     content = await service.csv(caller.work, path_id(request, ID), reveals=reveals, now=caller.now)
     return Response(content, media_type=csv_responses.MEDIA_TYPE, headers=csv_responses.attachment("assignments.csv"))
 

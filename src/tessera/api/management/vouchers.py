@@ -65,10 +65,10 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's vouchers, including archived ones.
 
     The oldest come first, unless `order` or `search` says otherwise; a list with filters has another order, which is
-    stable from page to page. Codes are masked without `reveal`, and `search` requires `SeeVoucherCodes` as well.
+    stable from page to page. Codes are masked for callers without `SeeVoucherCodes`, which `search` requires.
     """
     filters, position = read_code_query(request, ManagedVoucherQuery)
-    reveals = revealing.reveals(filters, caller)
+    reveals = await revealing.reveals(filters, caller)
     if position["search"] is not None:
         revealing.require(caller)  # a code could be found character by character
     page = await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
@@ -108,10 +108,13 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.listing(RevealQuery, ID),
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
-    """Retrieve a voucher, with the `ETag` that a change requires. Its code is masked without `reveal`."""
+    """Retrieve a voucher, with the `ETag` that a change requires.
+
+    Its code is masked for callers without `SeeVoucherCodes`.
+    """
     if request.scope["path"] == router.prefix + BULK_PATH:  # a different path, which allows only POST
         raise MethodNotAllowed("POST")
-    reveals = revealing.reveals(read_filters(request, RevealQuery), caller)
+    reveals = await revealing.reveals(read_filters(request, RevealQuery), caller)
     voucher = await service.get(caller.work, path_id(request, ID))
     if reveals:
         await revealed.record(caller.work, SOURCE, {"id": voucher.id}, 1, now=caller.now)

@@ -48,6 +48,11 @@ class UnitOfWork:
         finally:
             await savepoint.rollback()
 
+    async def can_write(self) -> bool:
+        """Whether this transaction can change anything, which that of a frozen organization cannot."""
+        found = await self.connection.exec_driver_sql("show transaction_read_only")
+        return bool(found.scalar_one() == "off")
+
     def savepoint(self) -> AbstractAsyncContextManager[object]:
         """A block that undoes its statements and releases its locks if an exception leaves it."""
         return self.connection.begin_nested()

@@ -92,7 +92,7 @@ class ManagedVoucherModel(Representation):
     """A single-use code that pays for one exam."""
 
     id: UUID = Field(description="The unique identifier.")
-    code: str = Field(description="The code, unique in your organization; masked unless it is revealed.")
+    code: str = Field(description="The code, which is unique; masked for callers without `SeeVoucherCodes`.")
     purchase_id: UUID = Field(description="The id of the purchase.")
     purchase_code: str = Field(description="The code of the purchase.")
     partner_id: UUID = Field(description="The id of the voucher partner.")
