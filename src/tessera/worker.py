@@ -15,6 +15,7 @@ from tessera.kit.jobs import create_jobs, keep_working
 from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.redemptions import jobs as redemptions
 from tessera.reports import jobs as reports
+from tessera.retention import jobs as retention
 from tessera.vouchers import jobs as vouchers
 
 
@@ -29,6 +30,7 @@ async def work(
         reports.blueprint,
         idempotency.blueprint,
         audit.blueprint,
+        retention.blueprint,
     )
     jobs, heartbeat = create_jobs(url, *blueprints), Heartbeat()
     async with answering(heartbeat, health_checks):

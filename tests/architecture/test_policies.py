@@ -30,6 +30,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "api_keys": (CLOSED, ()),
     "audit_entries": (ALL, APPEND_ONLY),
     "audit_seals": (ALL, APPEND_ONLY),
+    "audit_stubs": (CLOSED, ()),
     "audit_unsealed": (ALL, APPEND_ONLY),
     "audit_values": (ALL, APPEND_ONLY),
     "idempotency_keys": (ALL, ()),
@@ -51,6 +52,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "redemptions": (CLOSED, ()),
     "report_marks": (CLOSED, ()),
     "reservations": (CLOSED, ()),
+    "retention_settings": (CLOSED, ()),
     "store_exams": (ALL, READ_ONLY),
     "users": ("partner_id = own_partner", READ_ONLY),
     "voucher_code_spaces": (CLOSED, ()),
@@ -66,6 +68,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 # What the owner's functions may write, besides reading every row.
 OWNERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "audit_stubs": (("owner_moves", "all"),),
     "idempotency_keys": (("owner_deletes", "delete"),),
     "promo_code_shares": (("owner_counts", "all"),),
     "promo_codes": (("owner_counts", "update"),),
@@ -73,7 +76,7 @@ OWNERS: dict[str, tuple[tuple[str, str], ...]] = {
     "redemptions": (("owner_expires", "update"), ("owner_deletes", "delete")),
 } | dict.fromkeys(
     # The application does not delete their rows, and the deletion of an organization does.
-    ("audit_entries", "audit_seals", "report_marks", "reservations", "voucher_totals"),
+    ("audit_entries", "audit_seals", "audit_values", "report_marks", "reservations", "voucher_totals"),
     (("owner_deletes", "delete"),),
 )
 # Tables that the application may not write in every way.
@@ -81,6 +84,7 @@ GRANTS = {
     "alembic_version": "select",
     "audit_entries": "insert select",
     "audit_seals": "insert select",
+    "audit_stubs": "insert select",
     "audit_unsealed": "delete insert select",
     "audit_values": "delete insert select",
     "promo_code_shares": "delete insert select",

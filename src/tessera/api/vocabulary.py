@@ -216,6 +216,7 @@ AUDITED_KIND = Enumeration(
     {
         "ApiClient": "An API client.",
         "ApiKey": "An API key of a storefront.",
+        "AuditEntry": "Audit entries that were dropped, with their number and the last of their seals.",
         "Organization": "An organization.",
         "Person": "A person whose records were exported.",
         "ProductBundle": "A product bundle.",
@@ -224,6 +225,7 @@ AUDITED_KIND = Enumeration(
         "PromoCodeCampaign": "A campaign whose promo codes were deactivated together.",
         "PromoCodeImport": "An import of promo codes from a file.",
         "Redemption": "A redemption whose metadata were changed.",
+        "Retention": "The periods for which the organization keeps data.",
         "StoreExam": "A store exam.",
         "Token": "A long-lived Bearer token.",
         "User": "A user.",

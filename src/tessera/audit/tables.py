@@ -86,6 +86,18 @@ class AuditUnsealed(Base):
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
+class AuditStub(Base):
+    """The last seal of the entries that were dropped from the beginning of a chain, which `position` counts."""
+
+    __tablename__ = "audit_stubs"
+    __impersonal__ = "organization_id position digest dropped_at"
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    dropped_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
 class AuditSeal(Base):
     """A link of an organization's chain; its digest covers an entry and the previous digest."""
 

@@ -43,6 +43,7 @@ GROUPS = {
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
     "metadata": ("metadata", "Texts that an integration attaches to records."),
     "person": ("persons", "Persons: the records about one of them."),
+    "retention": ("retention", "For how long an organization keeps data."),
     "privacy": ("privacy", "The personal data that the database holds."),
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),

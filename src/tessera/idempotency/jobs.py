@@ -20,9 +20,12 @@ blueprint = Blueprint()
 @blueprint.task(name="delete_idempotency_keys", queueing_lock="delete_idempotency_keys", pass_context=True)
 @by_the_clock
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
-    """Delete expired keys of all organizations."""
+    """Delete expired keys of all organizations, in pieces."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
-    async with database.unit_of_work(PLATFORM_ID) as work:
-        count = await service.delete_expired(work.connection, now=clock())
+    count, some = 0, service.KEYS_AT_ONCE
+    while some == service.KEYS_AT_ONCE:
+        async with database.unit_of_work(PLATFORM_ID) as work:
+            some = await service.delete_some_expired(work, now=clock())
+        count += some
     log.info("idempotency keys deleted", keys=count)

@@ -79,7 +79,7 @@ class IdempotencyRepository:
         )
 
 
-async def delete_before(connection: Connection, moment: datetime) -> int:
-    """Delete the keys of all organizations that are older than `moment`; returns their number."""
-    result = await connection.execute(select(func.delete_idempotency_keys(moment)))
+async def delete_before(connection: Connection, moment: datetime, *, size: int) -> int:
+    """Delete up to `size` keys of all organizations that are older than `moment`; returns their number."""
+    result = await connection.execute(select(func.delete_idempotency_keys(moment, size)))
     return int(result.scalar_one())

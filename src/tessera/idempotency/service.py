@@ -8,10 +8,12 @@ from uuid import UUID
 
 from tessera.idempotency import repository
 from tessera.idempotency.repository import CallersKey, IdempotencyRepository, StoredResponse
-from tessera.kit.db.unit_of_work import Connection, UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
 
 LIFETIME = timedelta(hours=24)
+# One statement for all keys of an hour would hold their locks, and old versions of all other rows, for minutes.
+KEYS_AT_ONCE = 1_000
 Outcome = tuple[int, bytes] | DomainError
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
@@ -114,6 +116,6 @@ async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], 
         await IdempotencyRepository(work).put(responses, now=now)
 
 
-async def delete_expired(connection: Connection, *, now: datetime) -> int:
-    """Delete the expired keys of all organizations; returns their number."""
-    return await repository.delete_before(connection, now - LIFETIME)
+async def delete_some_expired(work: UnitOfWork, *, now: datetime) -> int:
+    """Delete up to KEYS_AT_ONCE expired keys, for a unit of work pinned to the platform; returns their number."""
+    return await repository.delete_before(work.connection, now - LIFETIME, size=KEYS_AT_ONCE)

@@ -65,6 +65,25 @@ class OrganizationDeletion(Base):
     begun_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
+class RetentionSettings(Base):
+    """The periods of one organization; null keeps the data, as does a missing row."""
+
+    __tablename__ = "retention_settings"
+    __impersonal__ = "organization_id candidates_after_days tokens_after_days audit_after_months"
+    __table_args__ = (
+        CheckConstraint(
+            "candidates_after_days between 1 and 3660 and tokens_after_days between 1 and 3660"
+            " and audit_after_months between 1 and 120",
+            name="periods",
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    candidates_after_days: Mapped[int | None]
+    tokens_after_days: Mapped[int | None]
+    audit_after_months: Mapped[int | None]
+
+
 class User(Base):
     """A person who calls the APIs with a Bearer token."""
 

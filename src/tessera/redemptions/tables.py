@@ -27,9 +27,16 @@ class Reservation(Base):
     """A booking of an exam, identified by its code."""
 
     __tablename__ = "reservations"
-    __impersonal__ = "organization_id id status created_at updated_at"
+    __impersonal__ = "organization_id id status created_at updated_at anonymised_at"
     __table_args__ = (
         UniqueConstraint("organization_id", "code"),
+        Index(
+            "reservations_ended_index",
+            "organization_id",
+            "updated_at",
+            "id",
+            postgresql_where="status in ('Completed', 'NoShow', 'Cancelled') and anonymised_at is null",
+        ),
         CheckConstraint("status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')", name="status"),
     )
 
@@ -40,6 +47,7 @@ class Reservation(Base):
     rescheduled_from: Mapped[str | None] = mapped_column(Text, info=personal_data.BOOKING)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
+    anonymised_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
 class Redemption(MetadataColumn, Base):
@@ -104,6 +112,13 @@ class Redemption(MetadataColumn, Base):
             "promo_code_id",
             "held_until",
             postgresql_where="promo_code_id is not null and status = 'Held'",
+        ),
+        Index(
+            "redemptions_closed_index",
+            "organization_id",
+            "updated_at",
+            "id",
+            postgresql_where="status in ('Released', 'Expired', 'Cancelled') and person_id <> '[anonymised]'",
         ),
         Index("redemptions_lapsing_index", "held_until", postgresql_where="status = 'Held'"),
         CheckConstraint("status in ('Held', 'Redeemed', 'Released', 'Expired', 'Cancelled')", name="status"),

@@ -29,11 +29,14 @@ import tessera
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 from tessera.kit.db.database import Database
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses
 from tessera.redemptions.expiry import service as expiry
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
+from tessera.retention import service as retention
+from tessera.retention.service import Retention
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 
@@ -41,6 +44,7 @@ UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 # Functions for the platform, for the creation of an organization's first records, and for commands.
 OTHERS = re.compile(
     r"organizations\.repository\.|\.list_(overdue_organizations|unsealed_organizations|unrolled|unfinished|lapsed)$"
+    r"|retention\.repository\.list_all$"
     r"|\.(add_all|add_store_exams|add_product_bundle|delete_before|remove_batch|set_last_used)$|\.count(_uses)?$"
     r"|\.(partners|partners\.users|purchases|issued|lists)\.repository\.find_ids?$|seals\.repository\.find_digest$"
     r"|catalog\.repository\.find_product_bundle_ids$|programs\.repository\.is_assigned$|totals\.repository\.find$"
@@ -139,6 +143,7 @@ async def work_for(journey: Journey, database: Database) -> None:
         await expiry.expire(work, {work.organization_id: holds}, now=later)
         await checkouts.expire(work, [work.organization_id], limit=200, now=later)
         await seals.seal(work, [work.organization_id], now=NOW)
+        await keep_less(work)
         while await reports.roll_up(work, [work.organization_id], now=later):
             continue
         await reports.include_late(work, [NOW.date()])
@@ -150,6 +155,13 @@ async def work_for(journey: Journey, database: Database) -> None:
     async with database.unit_of_work(tenant.id) as work:
         assert await reports.list_discrepancies(work) == []
         assert not (await seals.verify(work)).findings
+
+
+async def keep_less(work: UnitOfWork) -> None:
+    """Drop old audit entries; no candidate is old enough to become anonymous."""
+    kept = Retention(candidates_after_days=3_660, audit_after_months=1)
+    await retention.replace(work, kept, now=NOW)
+    await retention.apply(work, {work.organization_id: kept}, now=NOW + timedelta(days=40))
 
 
 async def hold_codes(journey: Journey) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Query plans of the lists of redemptions in a large organization beside others."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from hashlib import md5
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ from tessera.persons import service as persons
 from tessera.provision import Addresses
 from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
+from tessera.retention.repository import END_REDEMPTIONS, END_RESERVATIONS
 
 BIG = 60_000
 BESIDE = 20_000
@@ -43,7 +45,8 @@ with numbered as (
     from generate_series(1, %(count)s) n
 ), booked as (
     insert into reservations (organization_id, id, code, status, created_at, updated_at)
-    select distinct on (reservation_id) %(tenant)s::uuid, reservation_id, 'RSV-' || n / 2, 'Created', at, at
+    select distinct on (reservation_id) %(tenant)s::uuid, reservation_id, 'RSV-' || n / 2,
+           case when n / 2 %% 50 = 0 then 'Completed' else 'Created' end, at, at
     from numbered
 ), texts as (
     insert into record_metadata (organization_id, kind, record_id, key, value)
@@ -185,3 +188,18 @@ async def test_a_person_is_exported_by_indexes(
         for mode in MODES:
             touched = rows_touched(application, begin, statement, mode=mode)
             assert (mode, touched) <= (mode, with_replaced_rows(4 * 60)), statement.text
+
+
+@pytest.mark.parametrize("text", [END_RESERVATIONS, END_REDEMPTIONS])
+async def test_a_piece_of_what_is_no_longer_kept_is_found_by_indexes(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, text: str
+) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id):
+            pass
+    before = NOW + timedelta(days=3_650)
+    piece = Statement(text, {"organization_id": big.id, "before": before, "size": 100, "now": NOW})
+    for mode in MODES:
+        # Each of 100 reservations has two redemptions, and each of these a text and some index entries.
+        touched = rows_touched(application, sent[0], piece, mode=mode)
+        assert (mode, touched) <= (mode, with_replaced_rows(2_000))

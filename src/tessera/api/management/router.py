@@ -21,6 +21,7 @@ from tessera.api.management import (
     promo_code_imports,
     promo_codes,
     reports,
+    retention,
     store_exams,
     tokens,
     users,
@@ -68,6 +69,7 @@ RESOURCES: tuple[ResourceModule, ...] = (
     tokens,
     organizations,
     persons,
+    retention,
     reports,
     audit_entries,
 )

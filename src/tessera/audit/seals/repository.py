@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.personal_values import SaltedValue
 from tessera.audit.seals.rules import BEGINNING, FIRST_RULE, Head, Link, Seal, SealedEntry
-from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed, AuditValue
+from tessera.audit.tables import AuditEntry, AuditSeal, AuditStub, AuditUnsealed, AuditValue
 from tessera.kit.db.advisory_locks import lock_number, try_locks
 from tessera.kit.db.arrays import Binaries, Uuids
 from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
@@ -116,6 +116,19 @@ class SealRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
+
+    async def find_start(self) -> Head:
+        """The last link of the dropped entries, position 0 if none were dropped."""
+        statement = select(AuditStub.position, AuditStub.digest).where(
+            AuditStub.organization_id == self._organization_id
+        )
+        row = (await self._connection.execute(statement)).first()
+        return Head(row.position, row.digest) if row else Head(0, BEGINNING)
+
+    async def drop(self, last_position: int, *, now: datetime) -> int:
+        """Drop the entries up to this position, which must not be the last one; returns their number."""
+        dropped = await self._connection.execute(select(func.drop_audit_entries(last_position, now)))
+        return int(dropped.scalar_one())
 
     async def find_digest(self, position: int) -> bytes | None:
         """The digest of the seal at this position."""

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
+from tessera.audit import service as audit
+from tessera.audit.rules import Change
 from tessera.audit.seals import repository, rules
 from tessera.audit.seals.repository import SealRepository
-from tessera.audit.seals.rules import BEGINNING, Finding, Flaw, Head
+from tessera.audit.seals.rules import Finding, Flaw, Head
 from tessera.kit.db.passes import Progress
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
+from tessera.kit.identifiers import new_id
 
 __all__ = ["Finding", "Head", "Verdict"]
 
@@ -55,10 +59,12 @@ async def seal(work: UnitOfWork, organization_ids: Sequence[UUID], *, now: datet
 async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict:
     """Verify the whole chain against every entry: any edit, removal or swap of sealed entries becomes a finding.
 
-    `known_head` is a head stored outside the database; it also reveals a chain that was truncated or rewritten.
+    The chain begins after the entries that retention has dropped. `known_head` is a head stored outside the database;
+    it also reveals a chain that was truncated or rewritten. Raises Invalid for a head among the dropped entries.
     """
     seals = SealRepository(work)
-    head, findings, erased = Head(0, BEGINNING), list[Finding](), 0
+    start, findings, erased = await seals.find_start(), list[Finding](), 0
+    head = start
     while len(findings) < MAX_FINDINGS:
         links = await seals.list_links(after=head.position, size=BATCH_SIZE)
         if not links:
@@ -67,9 +73,36 @@ async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict
         erased += sum(entry is not None and rules.is_erased(entry, values) for _, entry, values in links)
         head = Head(links[-1][0].position, links[-1][0].digest)
     findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_untracked(BATCH_SIZE)]
-    if known_head is not None and await seals.find_digest(known_head.position) != known_head.digest:
+    if known_head is not None and not await _has(seals, known_head, start=start):
         findings.append(Finding(Flaw.HEAD_DIFFERS, known_head.position, None))
     return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed(), erased)
+
+
+async def _has(seals: SealRepository, head: Head, *, start: Head) -> bool:
+    if head.position < start.position:
+        message = f"must be at position {start.position} or later, because earlier entries are no longer kept"
+        raise Invalid([Violation("HeadDropped", "head", message)])
+    return head == start or await seals.find_digest(head.position) == head.digest
+
+
+async def drop(work: UnitOfWork, *, before: datetime, size: int, now: datetime) -> int:
+    """Drop up to `size` entries before this time from the beginning of the chain, and record their number.
+
+    The last of their seals stays as the stub from which the chain is verified. Entries that do not match their seals
+    are kept, and so are all after them. Returns the number of entries.
+    """
+    seals = SealRepository(work)
+    start = await seals.find_start()
+    # One more, because the last seal of a chain is never dropped.
+    links = (await seals.list_links(after=start.position, size=size + 1))[:-1]
+    old = list(takewhile(lambda link: link[1] is not None and link[1].at < before, links))
+    if not old or any(rules.flaws(old, head=start)):
+        return 0
+    last = Head(old[-1][0].position, old[-1][0].digest)
+    count = await seals.drop(last.position, now=now)
+    after = {"entries": count, "last": last.text()}
+    await audit.record(work, Change(action="Dropped", kind="AuditEntry", id=new_id(), after=after), now=now)
+    return count
 
 
 def parse_head(text: str) -> Head:

@@ -1,0 +1,37 @@
+"""The job that applies the retention of organizations."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from procrastinate import Blueprint, JobContext
+
+from tessera.kit.db.database import Database
+from tessera.kit.db.passes import PLATFORM_ID, Progress, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.jobs import by_the_clock
+from tessera.retention import service
+
+log = structlog.get_logger(__name__)
+
+blueprint = Blueprint()
+
+
+@blueprint.periodic(cron="27 * * * *")
+@blueprint.task(name="apply_retention", queueing_lock="apply_retention", pass_context=True)
+@by_the_clock
+async def apply_retention(context: JobContext, timestamp: int) -> None:
+    """Remove what organizations no longer keep; a repeated run changes nothing."""
+    database: Database = context.additional_context["database"]
+    clock: Callable[[], datetime] = context.additional_context["clock"]
+    now = clock()
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        settings = await service.list_all(work)
+
+    async def apply(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+        return await service.apply(work, {each: settings[each] for each in group}, now=now)
+
+    counts = await run_pass(database, list(settings), apply, task="apply_retention")
+    if counts:
+        log.info("retention applied", organizations=len(counts), records=counts.total())

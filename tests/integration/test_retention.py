@@ -1,0 +1,125 @@
+"""Retention: what an organization no longer keeps goes, and everything else stays as it was."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy.exc import ProgrammingError
+from tests.conftest import NOW, Clock
+from tests.support.factories import Tenant
+from tests.support.management_requests import ROOT
+from tests.support.redemption_requests import act, candidate, create_redemption, update_reservation
+from tests.support.reporting import open_shop
+
+from tessera.api.serving.resources import Resources
+from tessera.audit.seals import service as seals
+from tessera.audit.seals.service import Head
+from tessera.kit.db.passes import PLATFORM_ID, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import Invalid
+from tessera.metadata import metadata
+from tessera.redemptions.ledger import service as ledger
+from tessera.retention import service
+from tessera.retention.service import Retention
+
+ZELDA = candidate(
+    "P-Zelda", clientCandidateId="C-Zelda", firstName="Zelda", lastName="Zelda-H", email="zelda@example.com"
+)
+
+
+async def keep(resources: Resources, tenant: Tenant, **periods: int) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await service.replace(work, Retention(**periods), now=NOW)
+
+
+async def apply(resources: Resources, tenant: Tenant, *, now: datetime) -> int:
+    """Apply the retention of all organizations, as the job does; returns the number of records of one."""
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        settings = await service.list_all(work)
+
+    async def execute(work: UnitOfWork, group: Any) -> Any:
+        return await service.apply(work, {each: settings[each] for each in group}, now=now)
+
+    return (await run_pass(resources.database, list(settings), execute, task="test"))[tenant.id]
+
+
+def places_of(superuser: psycopg.Connection[Any], tenant: Tenant, text: str) -> set[str]:
+    """The tables of the organization that have a row with this text."""
+    return {
+        table.name
+        for table in metadata.sorted_tables
+        if "organization_id" in table.columns
+        and superuser.execute(
+            f'select 1 from "{table.name}" t where organization_id = %s and t::text ilike %s',
+            [tenant.id, f"%{text}%"],
+        ).fetchone()
+    }
+
+
+async def test_candidates_become_anonymous_and_counts_stay(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_shop(resources, tenant)
+    await create_redemption(client, tenant, "PAID", "RSV-Zelda", candidate=ZELDA)
+    await update_reservation(client, tenant, "RSV-Zelda", "Completed")
+    held = await create_redemption(client, tenant, "SPRING", "RSV-2-Zelda", candidate=ZELDA, holdSeconds=60)
+    await act(client, tenant, held, "release")
+    report = f"{ROOT}/reports/redemptions"
+    before = (await client.get(report, headers=tenant.bearer)).json()
+    superuser.execute("delete from idempotency_keys where organization_id = %s", [tenant.id])
+    await keep(resources, tenant, candidates_after_days=30)
+    assert await apply(resources, tenant, now=NOW + timedelta(days=30)) == 0
+    assert places_of(superuser, tenant, "Zelda") == {"redemptions", "reservations", "vouchers"}
+    late = clock.now + timedelta(days=30, seconds=1)
+    assert await apply(resources, tenant, now=late) == 2
+    # The reservation that has not ended is a reference without a person now.
+    assert places_of(superuser, tenant, "Zelda") == {"reservations"}
+    assert await apply(resources, tenant, now=late) == 0
+    assert (await client.get(report, headers=tenant.bearer)).json() == before
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await ledger.verify(work)).discrepancies == []
+
+
+async def test_the_log_loses_its_oldest_entries_and_verifies(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    body = {"name": "Exam", "price": 10}
+    for number in range(5):
+        url = f"{ROOT}/store-exams"
+        assert (await client.post(url, json={"code": f"E-{number}", **body}, headers=tenant.bearer)).status_code == 201
+
+    async def seal() -> Head:
+        async with resources.database.unit_of_work(PLATFORM_ID) as work:
+            await seals.seal(work, [tenant.id], now=NOW)
+        async with resources.database.unit_of_work(tenant.id) as work:
+            verdict = await seals.verify(work)
+        assert not verdict.findings
+        return verdict.head
+
+    head = await seal()
+    await keep(resources, tenant, audit_after_months=1)
+    await seal()
+    assert await apply(resources, tenant, now=NOW + timedelta(days=30)) == 0
+    assert await apply(resources, tenant, now=NOW + timedelta(days=32)) == head.position
+    after = await seal()
+    assert after.position == head.position + 2  # the settings, and the record of what was dropped
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert not (await seals.verify(work, known_head=head)).findings
+        with pytest.raises(Invalid):
+            await seals.verify(work, known_head=Head(head.position - 1, head.digest))
+    superuser.execute("update audit_stubs set digest = sha256('x') where organization_id = %s", [tenant.id])
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert [each.flaw for each in (await seals.verify(work)).findings] == ["Altered"]
+        with pytest.raises(ProgrammingError):
+            await work.connection.exec_driver_sql("delete from audit_entries")
+
+
+async def test_old_tokens_are_deleted(resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]) -> None:
+    await keep(resources, tenant, tokens_after_days=10)
+    superuser.execute(
+        "update issued_tokens set revoked_at = %s where organization_id = %s", [NOW - timedelta(days=10), tenant.id]
+    )
+    assert await apply(resources, tenant, now=NOW) == 0
+    assert await apply(resources, tenant, now=NOW + timedelta(seconds=1)) == 1
