@@ -185,7 +185,7 @@ FUNCTION_POINT = Enumeration(
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
         FunctionPoint.MANAGE_PERSONS: "Export all records about one person.",
-        FunctionPoint.SEE_VOUCHER_CODES: "Read whole voucher codes in the management API, which otherwise masks them.",
+        FunctionPoint.SEE_VOUCHER_CODES: "Read whole voucher codes in the management API, which masks them for others.",
     },
 )
 ACTOR_KIND = Enumeration(
