@@ -33,7 +33,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tests.support import factories, guard, tenant_clauses
+from tests.support import citus, factories, guard, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
@@ -120,7 +120,7 @@ class Clock:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[str]:
     """The address of a superuser's login, on the Postgres of TESSERA_DATABASE_URL or on one that all workers share."""
-    outside = os.environ.get("TESSERA_DATABASE_URL")
+    outside = os.environ.get("TESSERA_DATABASE_URL") or citus.COORDINATOR
     if outside:
         yield outside
         return
@@ -144,7 +144,6 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
     """A migrated database for one purpose of this test process, dropped at the end."""
     name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
     admin_url, is_outside = make_url(cluster), bool(os.environ.get("TESSERA_DATABASE_URL"))
-    login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def addresses_of(database: str) -> Addresses:
         owner = admin_url.set(database=database)
@@ -155,6 +154,13 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
         )
 
     result = addresses_of(name)
+    if citus.COORDINATOR:
+        with citus.database_on_all_nodes(name, admin_url):
+            schema.migrate(result.owner, result.application)
+            schema.distribute(result.owner, result.application)
+            yield result
+        return
+    login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(login, autocommit=True) as admin:
         if is_outside:
             admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

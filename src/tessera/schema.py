@@ -21,7 +21,7 @@ from psycopg.errors import (
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from tessera.kit.db import clocks, diagnosis, role_creation, schema_version
+from tessera.kit.db import clocks, diagnosis, distribution, role_creation, schema_version
 from tessera.kit.db.engine import with_driver
 from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE, role_of
 
@@ -86,6 +86,27 @@ def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float
         event.listen(connection, "before_cursor_execute", partial(_rename_roles, roles), retval=True)
         _upgrade(connection, lock_pauses)
     return latest_revision()
+
+
+def distribute(owner_url: str, application_url: str) -> distribution.Distribution:
+    """Distribute the tables by organization over the nodes of Citus; raises CannotMigrate.
+
+    All of it is one transaction: an interrupted call changes nothing, and a repeated one distributes only new tables.
+    """
+    with with_roles(owner_url, application_url) as connection, connection.begin():
+        if not distribution.is_possible(connection):
+            raise CannotMigrate("this database has no Citus; run `create extension citus`, and add its nodes")
+        connection.execute(text(f"set local role {role_of(owner_url, OWNER_ROLE)}"))
+        _check_version(connection)
+        return distribution.distribute(
+            connection, first=distribution_scripts("first"), always=distribution_scripts("always")
+        )
+
+
+def distribution_scripts(folder: str) -> list[str]:
+    """The SQL that changes the schema for several nodes: at the `first` distribution, or `always`."""
+    files = sorted((CONFIGURATION.parent / "migrations" / "distributed" / folder).glob("*.sql"))
+    return [file.read_text(encoding="utf-8") for file in files]
 
 
 @contextmanager

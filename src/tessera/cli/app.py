@@ -17,6 +17,7 @@ COMMANDS = {
     "api": ("server", "Run the API server without a worker."),
     "worker": ("server", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
+    "distribute": ("migrate", "Distribute the tables over the nodes of Citus by organization."),
     "backup": ("backup", "Back up the whole database to a file."),
     "restore": ("backup", "Restore a backup into an empty database."),
     "upgrade-postgres": (

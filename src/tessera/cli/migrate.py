@@ -1,4 +1,4 @@
-"""The command that migrates the database."""
+"""The commands that migrate the database, and distribute its tables."""
 
 from typing import Annotated
 
@@ -37,3 +37,17 @@ def migrate(
         migrated = schema.find(addresses.owner)
         log.info("database", host=migrated.host, port=migrated.port, database=migrated.name, role=migrated.role)
         typer.echo(f"The database is at revision {revision}.")
+
+
+@commands.command("distribute")
+def distribute() -> None:
+    """Distribute the tables over the nodes of Citus by organization.
+
+    The database has the extension `citus`, and its nodes were added. All processes run this version. Requests wait
+    while their rows are copied; an interrupted command changes nothing, and a repeated one distributes only new tables.
+    """
+    settings = start()
+    require_database(settings, embedded=False)
+    with provision.database(settings) as addresses:
+        done = schema.distribute(addresses.owner, addresses.application)
+    typer.echo(f"{done.tables} tables are distributed now, and {done.earlier_tables} were before.")

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
 from tessera.kit.db import personal_data
-from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
+from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp, VisibilityColumn
 
 
 def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
@@ -55,14 +55,14 @@ class VoucherPartner(Base):
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
-class VoucherProgram(MetadataColumn, Base):
+class VoucherProgram(MetadataColumn, VisibilityColumn, Base):
     """An offer to partners: its exams, its cost, and the partners and candidates to which it is open."""
 
     __tablename__ = "voucher_programs"
     __impersonal__ = (
         "organization_id id name name_key status allow_ach_payments expiration_period_in_days"
         " can_assigned_partners_purchase_zero_price is_available_to_all_partners partner_cost_per_voucher"
-        " enforce_assigned_email voucher_code_prefix created_at version"
+        " enforce_assigned_email voucher_code_prefix created_at version visible_to"
     )
     __table_args__ = (
         UniqueConstraint("organization_id", "name_key"),
@@ -89,11 +89,11 @@ class VoucherProgram(MetadataColumn, Base):
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
-class VoucherProgramDiscount(Base):
+class VoucherProgramDiscount(VisibilityColumn, Base):
     """A bulk discount of a program: the percentage for at least this quantity."""
 
     __tablename__ = "voucher_program_discounts"
-    __impersonal__ = "organization_id id program_id quantity percent"
+    __impersonal__ = "organization_id id program_id quantity percent visible_to"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         UniqueConstraint("organization_id", "program_id", "quantity", name="voucher_program_discounts_quantity_key"),
@@ -108,11 +108,11 @@ class VoucherProgramDiscount(Base):
     percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
 
 
-class VoucherProgramStoreExam(Base):
+class VoucherProgramStoreExam(VisibilityColumn, Base):
     """A store exam that a program's vouchers pay for."""
 
     __tablename__ = "voucher_program_store_exams"
-    __impersonal__ = "organization_id program_id store_exam_id position"
+    __impersonal__ = "organization_id program_id store_exam_id position visible_to"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         _refers_to("store_exams", "store_exam_id"),
@@ -141,11 +141,11 @@ class VoucherProgramPartner(Base):
     partner_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
-class VoucherProgramEmailDomain(Base):
+class VoucherProgramEmailDomain(VisibilityColumn, Base):
     """An e-mail domain whose candidates may use a program's vouchers."""
 
     __tablename__ = "voucher_program_email_domains"
-    __impersonal__ = "organization_id id program_id domain"
+    __impersonal__ = "organization_id id program_id domain visible_to"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         UniqueConstraint("organization_id", "program_id", "domain", name="voucher_program_email_domains_domain_key"),

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.batching import Batcher
 from tessera.kit.db import failures, schema_version
-from tessera.kit.db.engine import STATEMENT_ERRORS, STATEMENT_SECONDS, create_engine
+from tessera.kit.db.engine import IS_DISTRIBUTED, STATEMENT_ERRORS, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, hold, pin_to
@@ -209,6 +209,9 @@ class Database:
 
     async def _begin(self, statement: str) -> AsyncConnection:
         connection = await self._engine.connect()
+        if connection.info.get(IS_DISTRIBUTED):
+            # Citus finds the node of an organization by its id, which a generic plan does not contain.
+            statement += "; SET LOCAL plan_cache_mode = 'auto'"
         try:
             await connection.exec_driver_sql(statement)
         except BaseException:

@@ -15,6 +15,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from tessera.kit import tracing
 from tessera.kit.db import hosts
@@ -56,6 +57,9 @@ SESSION = "; ".join(f"set {name} = '{value}'" for name, value in SETTINGS.items(
 
 # Executed once on each connection of the job queue, which deletes old jobs in one statement.
 QUEUE_SESSION = "set statement_timeout = '10min'"
+
+# The key under which the pool notes for each connection whether Citus distributes the tables of its database.
+IS_DISTRIBUTED = "is_distributed"
 
 CONNECT_SECONDS = 5
 # A server that vanishes sends nothing. With these a connection to it fails within about ten seconds, idle or not.
@@ -143,12 +147,13 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     return engine
 
 
-def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
+def _prepare_session(role: str, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute(SESSION)
-    cursor.execute("select current_user")
-    (user,) = cursor.fetchone() or ("",)
+    cursor.execute("select current_user, exists (select from pg_extension where extname = 'citus')")
+    user, is_distributed = cursor.fetchone() or ("", False)
     cursor.close()
+    record.info[IS_DISTRIBUTED] = is_distributed
     if user != role:
         # A pooler may drop startup options without an error, and row-level security does not bind the login role.
         log.error("connection refused: it has another role", role=user, expected=role)

@@ -19,6 +19,7 @@ _IS_NEW_AND_OURS = """
 select to_regclass('public.alembic_version') is null and pg_has_role(datdba, 'usage')
 from pg_database where datname = current_database()
 """
+_HAS_CITUS = "select exists (select from pg_extension where extname = 'citus')"
 _SCRIPT_HEAD = """\
 -- The roles of Tessera in the database {database}. Run this there as a superuser, or as the owner of the database with
 -- CREATEROLE. Then `tessera migrate` creates no roles. In psql, \\password NAME sets the password of a login.
@@ -33,10 +34,19 @@ def create_missing(connection: psycopg.Connection[Any], owner_role: str, applica
             _create(connection, role, login if role == login.username else None)
     for statement in _grants_on_schema(*roles):
         connection.execute(statement)
+    if connection.execute(_HAS_CITUS).fetchone() == (True,):
+        _prepare_for_nodes(connection, roles)
     if connection.execute(_IS_NEW_AND_OURS).fetchone() == (True,):
         grantees = {*roles} | ({login.username} if login.username and _exists(connection, login.username) else set())
         for statement in _closing_to_others(connection.info.dbname, grantees):
             connection.execute(statement)
+
+
+def _prepare_for_nodes(connection: psycopg.Connection[Any], roles: tuple[str, str]) -> None:
+    # The nodes connect to one another as the role of the session, and must see which organization is pinned.
+    for name in map(sql.Identifier, roles):
+        connection.execute(sql.SQL("alter role {} login").format(name))
+        connection.execute(sql.SQL("alter role {} set citus.propagate_set_commands = 'local'").format(name))
 
 
 def _exists(connection: psycopg.Connection[Any], role: str) -> bool:

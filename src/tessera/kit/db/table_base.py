@@ -1,7 +1,9 @@
-"""The declarative base of all tables, the type of their timestamps, and the column of their metadata."""
+"""The declarative base of all tables, the type of their timestamps, and columns that several tables have."""
 
-from sqlalchemy import DateTime, MetaData
-from sqlalchemy.dialects.postgresql import JSONB
+from uuid import UUID
+
+from sqlalchemy import DateTime, MetaData, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tessera.kit.db import personal_data
@@ -30,6 +32,12 @@ class MetadataColumn:
     record_metadata: Mapped[dict[str, str] | None] = mapped_column(
         "metadata", JSONB(none_as_null=True), info=personal_data.METADATA
     )
+
+
+class VisibilityColumn:
+    """The partners that see a row. The id of only zeros stands for all of them; rows of the last release have none."""
+
+    visible_to: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
 
 
 Timestamp = DateTime(timezone=True)

@@ -20,6 +20,7 @@ from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import composed, stored_name
 from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
 from tessera.record_metadata.rules import KeyAndText, Kind
+from tessera.vouchers.programs.visibility import repository as visibility
 from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import (
     VoucherPartner,
@@ -261,6 +262,7 @@ class ProgramRepository:
         ):
             if rows:
                 await self._connection.execute(insert(table), rows)
+        await visibility.refresh(self._connection, self._organization_id, program_id)
 
     async def _related(
         self,

@@ -1,0 +1,21 @@
+-- What the ledgers of all organizations say about global codes; for the platform only. The setting shows them on several nodes,
+-- where it acts as its caller.
+create or replace function sum_ledger_by_organization(code_ids uuid[])
+returns table (promo_code_id uuid, used_by uuid, redeemed integer, held integer)
+language plpgsql volatile security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if current_setting('app.organization_id', true) is distinct from '00000000-0000-0000-0000-000000000000' then
+        return;
+    end if;
+    set local app.uses_of_global_codes = 'visible';
+    return query
+    select l.promo_code_id, l.organization_id, sum(l.redeemed_change)::integer, sum(l.held_change)::integer
+    from redemption_ledger l
+    where l.promo_code_owner_id = '00000000-0000-0000-0000-000000000000' and l.promo_code_id = any (code_ids)
+    group by l.promo_code_id, l.organization_id;
+    set local app.uses_of_global_codes = '';
+end
+$$;
+revoke all on function sum_ledger_by_organization(uuid[]) from public;
+grant execute on function sum_ledger_by_organization(uuid[]) to tessera_app;
