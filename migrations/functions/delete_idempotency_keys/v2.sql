@@ -9,7 +9,7 @@ begin
         select k.organization_id, k.caller_id, k.key from idempotency_keys k
         where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
           and k.created_at < created_before
-        order by k.created_at limit size for update skip locked
+        order by k.created_at limit size
     ), deleted as (
         delete from idempotency_keys k using old
         where k.organization_id = old.organization_id and k.caller_id = old.caller_id and k.key = old.key
