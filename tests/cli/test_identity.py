@@ -47,7 +47,8 @@ def test_an_organization_is_created_once_and_listed(run: Run) -> None:
     assert re.fullmatch(rf"Created the organization {name}\.\n  name  {name}\n  id    {UUID.pattern}\n", created.stdout)
     assert failure(run, "organization", "create", name.upper()) == f"tessera: NAME is taken: {name.upper()}\n"
     listed = [each for each in read(run, "organization", "list") if each["name"] == name]
-    assert listed == [{"id": UUID.findall(created.stdout)[0], "name": name, "isActive": True}]
+    shown = {"id": UUID.findall(created.stdout)[0], "name": name, "isActive": True, "frozenAt": None}
+    assert listed == [shown]
 
 
 async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
