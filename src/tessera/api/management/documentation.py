@@ -30,10 +30,13 @@ def listed(model: type[ResponseModel], example: Example, *, within: bool = False
     return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 429, 500, 503)}
 
 
-def retrieved(model: type[ResponseModel], example: Example) -> Responses:
-    """The responses of retrieving a resource."""
+def retrieved(
+    model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str] | None = None
+) -> Responses:
+    """The responses of retrieving a resource; `violation` is an example, if it has query parameters."""
     current = response(model, "The current representation.", example, headers=if_match.DOCUMENTED)
-    return {200: current, **problem_details.documented(401, 403, 404, 429, 500, 503)}
+    bad: Responses = {400: problem_details.documented_invalid(*violation)} if violation else {}
+    return {200: current, **bad, **problem_details.documented(401, 403, 404, 429, 500, 503)}
 
 
 def unversioned(model: type[ResponseModel], example: Example) -> Responses:

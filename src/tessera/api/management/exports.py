@@ -6,7 +6,7 @@ from fastapi.responses import StreamingResponse
 from tessera.api.http.fields import RequestModel
 from tessera.api.management import csv_responses, documentation, revealing
 from tessera.api.management.requests import read_filters
-from tessera.api.management.revealing import RevealQuery
+from tessera.api.management.revealing import BAD_REVEAL, RevealQuery
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
 from tessera.api.serving.dependencies import Reporter
@@ -50,7 +50,7 @@ async def export_promo_codes(request: Request, caller: Reporter) -> StreamingRes
     operation_id="exportVouchers",
     summary="Export vouchers",
     response_class=StreamingResponse,
-    responses=documentation.exported("code,isActive,isUsed\r\nACME-****89,true,false\r\n"),
+    responses=documentation.exported("code,isActive,isUsed\r\nACME-****89,true,false\r\n", violation=BAD_REVEAL),
     openapi_extra=documentation.listing(RevealQuery),
 )
 async def export_vouchers(request: Request, caller: Reporter) -> StreamingResponse:

@@ -8,6 +8,8 @@ from tessera.api.http.fields import Flag, RequestModel
 from tessera.api.serving.callers import Caller
 from tessera.identity.rules import FunctionPoint
 
+BAD_REVEAL = ("/reveal", "NotFlag", "reveal must be true or false.")
+
 
 class RevealQuery(RequestModel):
     """The query parameter of operations whose responses have voucher codes."""

@@ -7,7 +7,7 @@ from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import csv_responses, documentation, revealing
 from tessera.api.management.requests import read_filters, read_values
-from tessera.api.management.revealing import RevealQuery
+from tessera.api.management.revealing import BAD_REVEAL, RevealQuery
 from tessera.api.management.schemas.voucher_assignments import (
     ASSIGNED,
     PEOPLE,
@@ -44,7 +44,7 @@ TOO_FEW = (
     operation_id="exportAssignmentsOfPurchase",
     summary="Export who has which voucher of a purchase",
     response_class=Response,
-    responses=documentation.exported(EXPORT, within=True),
+    responses=documentation.exported(EXPORT, violation=BAD_REVEAL, within=True),
     openapi_extra=documentation.listing(RevealQuery, ID),
 )
 async def export_assignments(request: Request, caller: VoucherAssigner) -> Response:

@@ -12,7 +12,7 @@ from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation, revealing
 from tessera.api.management.requests import read_draft, read_filters, read_values
 from tessera.api.management.responses import Resource
-from tessera.api.management.revealing import RevealQuery
+from tessera.api.management.revealing import BAD_REVEAL, RevealQuery
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
     BULK,
@@ -104,7 +104,7 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     "/{voucherId}",
     operation_id="getVoucher",
     summary="Retrieve a voucher",
-    responses=documentation.retrieved(ManagedVoucherModel, VOUCHER),
+    responses=documentation.retrieved(ManagedVoucherModel, VOUCHER, violation=BAD_REVEAL),
     openapi_extra=documentation.listing(RevealQuery, ID),
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
