@@ -1,5 +1,6 @@
 """Requests to the management API, and its errors."""
 
+import functools
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -66,12 +67,23 @@ async def platform_administrator(resources: Resources, superuser: psycopg.Connec
 
 
 def audit_entries_of(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
-    """The audit entries of this kind of record (actor, action, before, after), oldest first."""
-    return superuser.execute(
-        "select actor_kind, actor_name, action, before, after from audit_entries"
-        " where organization_id = %s and entity_kind = %s order by id",
+    """The audit entries of this kind of record (actor, action, before, after), oldest first, with all values."""
+    rows = superuser.execute(
+        "select actor_kind, actor_name, action, jsonb_build_object('before', before, 'after', after), array("
+        "  select json_build_array(string_to_array(ltrim(path, '/'), '/'), value) from audit_values"
+        "  where organization_id = e.organization_id and entry_id = e.id"
+        ") from audit_entries e where organization_id = %s and entity_kind = %s order by id",
         [tenant.id, kind],
     ).fetchall()
+    for *_, states, values in rows:
+        for (*parents, last), value in values:
+            state = functools.reduce(lambda each, step: each[_step(each, step)], parents, states)
+            state[_step(state, last)] = value
+    return [(*entry, states["before"], states["after"]) for *entry, states, _ in rows]
+
+
+def _step(state: Any, name: str) -> Any:
+    return int(name) if isinstance(state, list) else name
 
 
 async def read_all_pages(client: httpx.AsyncClient, tenant: Tenant, url: str) -> list[str]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tessera.kit.db import failures
+from tessera.kit.db.engine import STATEMENT_ERRORS
 from tessera.kit.db.round_trips import Step, run_all, run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TransactionAborted
@@ -96,9 +98,12 @@ async def _add(
     steps.append(repository.recording([_entry(change, now=now) for change in changes]))
     if uses := _promo_code_uses(changes):
         steps.append(promo_codes.counting_uses(work, uses))
-    results = await run_all(work.connection, steps)
-    if reservations and len(results[0]) < len(reservations):
-        raise TransactionAborted
+    try:
+        await run_all(work.connection, steps)
+    except STATEMENT_ERRORS as error:
+        if reservations and failures.is_missing_reference(error):
+            raise TransactionAborted from error
+        raise
 
 
 async def add_past(work: UnitOfWork, redemptions: Sequence[Redemption]) -> None:

@@ -170,8 +170,15 @@ async def test_a_look_up_by_an_array_reads_the_rows_that_it_names(
 
 # The functions of repositories with an array whose plan no test here or in `plans` asks for by name, and why.
 WITHOUT_A_TEST_BY_NAME = {
-    "audit/repository.py": {"_values": "values of new rows", "addition": "the statement with these values"},
-    "audit/seals/repository.py": {"_seal_values": "entries by primary key, which the statement before has found"},
+    "audit/repository.py": {
+        "_values": "values of new rows",
+        "addition": "the statement with these values",
+        "_entries": "values of the entries of a page by primary key",
+    },
+    "audit/seals/repository.py": {
+        "_seal_values": "entries by primary key, which the statement before has found",
+        "_values": "values of these entries by primary key",
+    },
     "idempotency/repository.py": {"try_lock": "takes advisory locks and reads no table"},
     "identity/authentication/repository.py": {"find_callers": "a loop that looks up one credential at a time"},
     "identity/keys/repository.py": {"set_last_used": "keys by primary key, which this process has seen"},
@@ -196,6 +203,7 @@ WITHOUT_A_TEST_BY_NAME = {
         "find_lapsed": "looks up one redemption at a time by primary key",
         "expire": "redemptions by primary key, which are locked",
     },
+    "transfers/deletions/repository.py": {"list_deletable": "the tables of the schema"},
     "vouchers/issued/uses/repository.py": {"try_lock_for_each": "vouchers by primary key"},
     "vouchers/purchases/checkout/repository.py": {"expire": "purchases by primary key, which are locked"},
     "vouchers/programs/repository.py": {"_visible": "a subquery of the programs of one partner"},

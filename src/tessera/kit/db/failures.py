@@ -54,6 +54,11 @@ def sqlstate(error: BaseException | None) -> str | None:
     return state
 
 
+def is_missing_reference(error: Exception) -> bool:
+    """Whether a statement failed because a row refers to one that does not exist."""
+    return sqlstate(error) == "23503"
+
+
 def is_read_only(error: Exception) -> bool:
     """Whether a statement failed because its transaction may only read."""
     return sqlstate(error) == "25006"
