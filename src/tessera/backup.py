@@ -22,6 +22,9 @@ from tessera.kit.db.copies import CannotCopy, Contents
 from tessera.kit.db.database import Access, Database
 from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE
 from tessera.kit.embedded_postgres import dumps
+from tessera.kit.errors import Invalid
+from tessera.persons.erasures import lists as erasure_list
+from tessera.persons.erasures.lists import Erasures
 from tessera.provision import Addresses, Roles
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
@@ -133,6 +136,34 @@ def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, 
         restored = copies.read_contents(connection, addresses.roles)
         if restored.rows != backup.contents.rows:
             raise CannotCopy("the restored database lacks rows of the backup, or has more; do not use it")
+
+
+def read_erasures(file: Path) -> Erasures:
+    """The list of erasures in a file; raises CannotCopy."""
+    try:
+        return erasure_list.parse(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise CannotCopy(f"cannot read the list of erasures: {error.strerror or error}") from error
+    # A RecursionError is JSON that is nested too deep.
+    except (ValueError, RecursionError, Invalid) as error:
+        raise CannotCopy(f"{file} is not a list of `tessera person erasures`") from error
+
+
+def erase_again(addresses: Addresses, erasures: Erasures, *, now: datetime) -> int:
+    """Migrate a restored database, and erase the listed persons in it; returns their number.
+
+    An interrupted run can be repeated with `tessera person erase-again`.
+    """
+    schema.migrate(addresses.owner, addresses.application)
+    return asyncio.run(_erase_again(addresses.application, erasures, now=now))
+
+
+async def _erase_again(url: str, erasures: Erasures, *, now: datetime) -> int:
+    database = Database(url, pool_size=1)
+    try:
+        return await erasure_list.apply(database, erasures, now=now)
+    finally:
+        await database.close()
 
 
 def verify(settings: Settings, archive: zipfile.ZipFile, backup: Backup) -> list[str]:

@@ -4,6 +4,7 @@ import tessera.audit.tables
 import tessera.catalog.tables
 import tessera.idempotency.tables
 import tessera.identity.tables
+import tessera.persons.erasures.tables
 import tessera.promo_codes.tables
 import tessera.record_metadata.tables
 import tessera.redemptions.tables

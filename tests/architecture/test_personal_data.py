@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from tessera.audit import personal_values
 from tessera.cli import privacy
 from tessera.kit.db import personal_data
-from tessera.kit.db.personal_data import OTHER_TABLES, Content, personal_data_map, undeclared_columns
+from tessera.kit.db.personal_data import OTHER_TABLES, personal_data_map, undeclared_columns
 from tessera.kit.db.table_base import Base
+from tessera.kit.personal_data import Content
 from tessera.metadata import metadata
 from tessera.persons import repository as persons
 

@@ -33,6 +33,8 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit_stubs": (CLOSED, ()),
     "audit_unsealed": (ALL, APPEND_ONLY),
     "audit_values": (ALL, APPEND_ONLY),
+    "erasure_keys": (CLOSED, ()),
+    "erasures": (CLOSED, ()),
     "idempotency_keys": (ALL, ()),
     "issued_tokens": (CLOSED, ()),
     "organization_deletions": (CLOSED, ()),
@@ -87,8 +89,9 @@ GRANTS = {
     "audit_stubs": "insert select",
     "audit_unsealed": "delete insert select",
     "audit_values": "delete insert select",
+    "erasure_keys": "delete insert select",
+    "erasures": "delete insert select",
     "promo_code_shares": "delete insert select",
-    "record_metadata": "delete insert select",
     "redemption_ledger": "insert select",
     "redemption_totals": "delete insert select",
     "redemptions": "insert select update",
@@ -149,6 +152,17 @@ def test_the_application_has_exactly_the_grants_that_are_meant(superuser: psycop
         " and table_name not like 'procrastinate%' group by table_name"
     ).fetchall()
     assert dict(rows) == dict.fromkeys(COLUMNS, EVERYTHING) | GRANTS
+
+
+def test_the_application_may_change_only_what_names_a_person_in_the_audit_log(
+    superuser: psycopg.Connection[Any],
+) -> None:
+    rows = superuser.execute(
+        "select table_name, column_name from information_schema.column_privileges"
+        " where grantee = 'tessera_app' and table_schema = 'public' and privilege_type = 'UPDATE'"
+        " and table_name like 'audit%' order by column_name"
+    ).fetchall()
+    assert rows == [("audit_entries", name) for name in ("actor_name", "actor_salt", "after", "before", "token_issuer")]
 
 
 def test_nobody_else_has_a_policy_or_a_grant(superuser: psycopg.Connection[Any]) -> None:

@@ -30,6 +30,8 @@ from tessera.kit.db.copies import CannotCopy
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
+LISTED = "lin@example.com"
+
 
 @dataclass
 class Source:
@@ -54,7 +56,8 @@ async def source(cluster: str) -> AsyncIterator[Source]:
         async with opened_resources(settings, addresses, Clock()) as resources:
             tenant = await create_tenant(resources, now=clock())
             code = percent_code(tenant, "SPRING", max_redemptions=100_000, max_redemptions_per_candidate=None)
-            await add_promo_codes(resources, tenant, code, now=clock())
+            listed = percent_code(tenant, "LISTED", email_addresses=(LISTED,))
+            await add_promo_codes(resources, tenant, code, listed, now=clock())
         yield Source(addresses, tenant)
 
 
@@ -184,6 +187,26 @@ def empty(source: Source) -> Iterator[dict[str, str]]:
         }
         yield source.settings | urls
         superuser.execute("drop database tessera_to_restore with (force)")
+
+
+def test_a_restore_erases_whom_the_backup_still_names(
+    source: Source, backup: Path, empty: dict[str, str], tmp_path: Path
+) -> None:
+    names = ["--organization", source.tenant.name]
+    exported = tessera("person", "export", LISTED, *names, **source.settings)
+    assert exported.returncode == 0, exported.stderr
+    assert json.loads(exported.stdout)["records"]["promoCodeEmailAddresses"][0]["email"] == LISTED
+    erased = tessera("person", "erase", LISTED, "--yes", "--json", *names, **source.settings)
+    assert (erased.returncode, json.loads(erased.stdout)["unusedVouchers"]) == (0, 0), erased.stderr
+    erasures = tmp_path / "erasures.json"
+    erasures.write_text(tessera("person", "erasures", **source.settings).stdout)
+    restored = tessera("restore", str(backup), "--erasures", str(erasures), **empty)
+    assert restored.returncode == 0, restored.stderr
+    assert "Persons erased again: 1.\n" in restored.stdout
+    with psycopg.connect(empty["TESSERA_OWNER_DATABASE_URL"].replace("+psycopg", "")) as superuser:
+        rows = superuser.execute("select email, email_key from promo_code_email_addresses").fetchall()
+    assert len(rows) == 1
+    assert all(text.startswith("erased-") for text in rows[0])
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ class Journey:
     async def existing(self, path: str) -> dict[str, str]:
         """The parameters of the path, with the ids of existing resources."""
         if path.startswith(PERSONS):
-            return {"personId": "P-4711"}  # of used vouchers, and of the examples of redemptions
+            return {"personId": await self._person()}
         parents: dict[str, str] = {}
         for name, collection in self._collections(path):
             if collection not in self.ids:
@@ -172,6 +172,8 @@ class Journey:
         if path.endswith("/assignments"):
             # A purchase that has vouchers.
             return {"voucherPurchaseId": str(self.shop.purchases["Acme"])}
+        if path.startswith(PERSONS):
+            return {"personId": await self._person()}
         parents: dict[str, str] = {}
         for name, collection in self._collections(path):
             if collection == VOUCHERS:
@@ -180,6 +182,15 @@ class Journey:
                 await self.send("POST", collection.replace("reservations", "redemptions"), parents)
                 parents[name] = self.ids[collection][-1]
         return parents
+
+    async def _person(self) -> str:
+        """The id of a new candidate, whose redemption is in place of that of the example."""
+        self.count += 1
+        path, person = "/storefront/v1/redemptions", f"PERSON-{self.count}"
+        candidate = {"personId": person, "clientCandidateId": "C", "firstName": "P", "lastName": "N"}
+        names = {"code": CODE, "reservationCode": f"RSV-OF-{person}", "storeExamCode": "NCA-GENL"}
+        await self.request("POST", path, names | {"candidate": candidate})
+        return person
 
     @staticmethod
     def _collections(path: str) -> list[tuple[str, str]]:

@@ -184,7 +184,7 @@ FUNCTION_POINT = Enumeration(
         FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel redemptions of the same credential.",
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
-        FunctionPoint.MANAGE_PERSONS: "Export all records about one person.",
+        FunctionPoint.MANAGE_PERSONS: "Export all records about one person, and erase the person.",
         FunctionPoint.SEE_VOUCHER_CODES: "Read whole voucher codes in the management API, which masks them for others.",
     },
 )
@@ -218,7 +218,7 @@ AUDITED_KIND = Enumeration(
         "ApiKey": "An API key of a storefront.",
         "AuditEntry": "Audit entries that were dropped, with their number and the last of their seals.",
         "Organization": "An organization.",
-        "Person": "A person whose records were exported.",
+        "Person": "A person whose records were exported or erased.",
         "ProductBundle": "A product bundle.",
         "PromoCode": "A promo code.",
         "PromoCodeBatch": "A batch of promo codes.",

@@ -29,6 +29,7 @@ class Action(StrEnum):
     REVOKED = "Revoked"
     FROZEN = "Frozen"
     UNFROZEN = "Unfrozen"
+    ERASED = "Erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

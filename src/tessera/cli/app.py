@@ -43,7 +43,7 @@ GROUPS = {
     "voucher": ("vouchers", "Vouchers."),
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
     "metadata": ("metadata", "Texts that an integration attaches to records."),
-    "person": ("persons", "Persons: the records about one of them."),
+    "person": ("persons", "Persons: the records about one of them, and their erasure."),
     "retention": ("retention", "For how long an organization keeps data."),
     "privacy": ("privacy", "The personal data that the database holds."),
     "report": ("reports", "Reports on redemptions and vouchers."),

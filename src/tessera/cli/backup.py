@@ -66,6 +66,14 @@ def restore(
     trial: Annotated[
         bool, typer.Option("--trial", help="Restore into a temporary server, check the data, and keep nothing.")
     ] = False,
+    erasures: Annotated[
+        Path | None,
+        typer.Option(
+            help="The list of `tessera person erasures`: migrate, and erase these persons again.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     embedded: Embedded = False,
 ) -> None:
     """Restore a backup into an empty database.
@@ -74,6 +82,7 @@ def restore(
     external database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
     """
     settings = start()
+    listed = backups.read_erasures(erasures) if erasures else None  # if it is damaged, the database stays empty
     with backups.opened(file) as (archive, about):
         if trial:
             _exit_if_any(backups.verify(settings, archive, about))
@@ -83,7 +92,10 @@ def restore(
         keys = backups.keys_of(archive) if about.has_keys else None  # if they are damaged, the database stays empty
         with provision.database(settings) as addresses:
             backups.restore(settings, addresses, archive, about)
+            erased = backups.erase_again(addresses, listed, now=clock()) if listed is not None else None
         typer.echo(f"Restored {_summary(about)}, as of {about.created_at}.")
+        if erased is not None:
+            typer.echo(f"Persons erased again: {erased:,}.")
         if keys is not None:
             _store_keys(settings, keys)
     typer.echo("Run `tessera migrate`, and start the processes.")

@@ -75,12 +75,12 @@ def with_organization(
         organization_id = await _find_organization(database, name_or_id or settings.organization)
         return await job(OrganizationDatabase(database, organization_id))
 
-    return _run(settings, find_and_run)
+    return with_database(settings, find_and_run)
 
 
 def with_installation(settings: Settings, job: Callable[[Installation], Awaitable[Result]]) -> Result:
     """Run several units of work in several organizations."""
-    return _run(settings, lambda database: job(Installation(database)))
+    return with_database(settings, lambda database: job(Installation(database)))
 
 
 def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:
@@ -90,7 +90,7 @@ def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result])
         async with OrganizationDatabase(database, organization_id).unit_of_work() as work:
             return await action(work)
 
-    return _run(settings, act)
+    return with_database(settings, act)
 
 
 def _actor() -> Actor:
@@ -121,7 +121,9 @@ async def _find_only_organization(work: UnitOfWork) -> UUID:
     return others[0].id
 
 
-def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+def with_database(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Run a job on the database, pinned to no organization."""
+
     async def connect_and_run(url: str) -> Result:
         database = Database(url, pool_size=1)
         try:

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BindParameter, Column, ColumnElement, Table, Text, any_, func, literal, select
 
-from tessera.kit.db.personal_data import Content, personal_columns
+from tessera.kit.db.personal_data import personal_columns
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.personal_data import Content
 from tessera.metadata import metadata
 
 Record = dict[str, Any]

@@ -9,7 +9,9 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import email_key
+from tessera.persons.erasures.rules import is_tombstone
 from tessera.persons.repository import MAX_RECORDS, PersonRepository, Record
+from tessera.persons.rules import Identity
 from tessera.vouchers import codes
 
 # The beginning of the reservation codes that an import of vouchers makes from their codes.
@@ -24,7 +26,7 @@ class SharedAddress(Conflict):
 
 
 class TooManyRecords(Conflict):
-    """An export would have more than MAX_RECORDS records of one table."""
+    """More than MAX_RECORDS records of one table are about the person."""
 
     def __init__(self) -> None:
         super().__init__(f"More than {MAX_RECORDS:,} records of one kind are about this person.")
@@ -36,9 +38,8 @@ async def export(work: UnitOfWork, person: str, *, now: datetime) -> Mapping[str
     The codes of vouchers are masked. The audit log has the numbers of records, and not the person. Raises NotFound,
     SharedAddress and TooManyRecords.
     """
-    repository = PersonRepository(work)
-    # Text in Postgres cannot contain NUL, so no record matches.
-    records = {} if "\0" in person else await _list_records(repository, person)
+    identity = await identify(work, person)
+    records = await PersonRepository(work).list_records(person_ids=identity.person_ids, email_keys=identity.email_keys)
     if not records:
         raise NotFound("There is no such person.")
     counts = {table: len(rows) for table, rows in records.items()}
@@ -59,9 +60,15 @@ def _masked(table: str, row: Record) -> Record:
     return row | replaced | ({"code_key": replaced["code"].lower()} if "code_key" in row else {})
 
 
-async def _list_records(repository: PersonRepository, person: str) -> dict[str, list[Record]]:
-    """The records of a candidate include those of addresses that no other candidate has."""
-    keys = _keys(person)
+async def identify(work: UnitOfWork, person: str) -> Identity:
+    """The identity of a candidate with this id, or of anybody with this address, of whom there may be no records.
+
+    Raises NotFound for the tombstone of an erased person, SharedAddress, and TooManyRecords.
+    """
+    # Text in Postgres cannot contain NUL, so no record matches.
+    if "\0" in person or is_tombstone(person):
+        raise NotFound("There is no such person.")
+    repository, keys = PersonRepository(work), _keys(person)
     candidates = await repository.find_candidates(person_ids=[person], email_keys=keys)
     ids = {person_id for person_id, _ in candidates}
     if person in ids or not ids:
@@ -69,12 +76,12 @@ async def _list_records(repository: PersonRepository, person: str) -> dict[str, 
     if len(ids) > 1:
         raise SharedAddress
     candidates = await repository.find_candidates(person_ids=ids)
-    keys = keys.union(*(_keys(email) for _, email in candidates if email))
+    keys = keys.union(*(_keys(email) for _, email in candidates if email and not is_tombstone(email)))
     having = await repository.find_candidates(email_keys=keys)
     if max(len(candidates), len(having)) > MAX_RECORDS:
         raise TooManyRecords
     shared = {key for person_id, email in having if email and person_id not in ids for key in _keys(email)}
-    return await repository.list_records(person_ids=ids, email_keys=keys - shared)
+    return Identity(person_ids=tuple(ids), email_keys=tuple(sorted(keys - shared)))
 
 
 def _keys(address: str) -> set[str]:

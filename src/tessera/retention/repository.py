@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import RetentionSettings
 from tessera.kit.db.compiled_queries import TextQuery
-from tessera.kit.db.personal_data import Content, Subject, personal_columns
+from tessera.kit.db.personal_data import personal_columns
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
+from tessera.kit.personal_data import Content, Subject
 from tessera.metadata import metadata
 from tessera.retention.rules import FIELDS, Retention
 
@@ -29,7 +30,7 @@ def _assignments(table: Table) -> Iterator[str]:
         column: Column[object] = table.columns[name]
         if column.computed is not None or (data.subject is not Subject.CANDIDATE and name != "metadata"):
             continue
-        if data.content in (Content.EMAIL, Content.JSON):
+        if data.content in (Content.EMAIL, Content.METADATA):
             yield f"{name} = null"
         elif column.nullable:
             yield f"{name} = case when {name} is not null then '{TOMBSTONE}' end"

@@ -27,6 +27,7 @@ ACTIONS = {
     "cancel": "Cancelled",
     "change-expiry": "ExpiryChanged",
     "deactivate": "Deactivated",
+    "erasure": "Erased",
     "fail": "Failed",
     "pay": "Paid",
     "resume": "Resumed",

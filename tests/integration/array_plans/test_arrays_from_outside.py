@@ -178,10 +178,28 @@ WITHOUT_A_TEST_BY_NAME = {
     "audit/seals/repository.py": {
         "_seal_values": "entries by primary key, which the statement before has found",
         "_values": "values of these entries by primary key",
+        "list_under_first_rule": "entries by primary key, of an erasure",
     },
     "idempotency/repository.py": {"try_lock": "takes advisory locks and reads no table"},
     "identity/authentication/repository.py": {"find_callers": "a loop that looks up one credential at a time"},
     "identity/keys/repository.py": {"set_last_used": "keys by primary key, which this process has seen"},
+    "persons/erasures/audit_values/repository.py": dict.fromkeys(
+        ("erase",), "an erasure, which searches all records of its organization once"
+    ),
+    "persons/erasures/repository.py": dict.fromkeys(
+        (
+            "_assignments",
+            "_condition",
+            "_erase_metadata",
+            "_raise_versions_of_codes",
+            "add_erasures",
+            "count_kept",
+            "find_digested",
+            "find_mentions",
+            "list_reservation_codes",
+        ),
+        "an erasure, which searches all records of its organization once",
+    ),
     "persons/repository.py": {
         "list_records": "test_redemptions.py and test_vouchers.py ask for an export",
         "_texts": "values of that statement",

@@ -30,6 +30,7 @@ from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.persons.erasures import service as erasures
 from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses
 from tessera.redemptions.expiry import service as expiry
@@ -143,7 +144,7 @@ async def work_for(journey: Journey, database: Database) -> None:
         await expiry.expire(work, {work.organization_id: holds}, now=later)
         await checkouts.expire(work, [work.organization_id], limit=200, now=later)
         await seals.seal(work, [work.organization_id], now=NOW)
-        await keep_less(work)
+        await keep_less_and_erase(work)
         while await reports.roll_up(work, [work.organization_id], now=later):
             continue
         await reports.include_late(work, [NOW.date()])
@@ -157,11 +158,18 @@ async def work_for(journey: Journey, database: Database) -> None:
         assert not (await seals.verify(work)).findings
 
 
-async def keep_less(work: UnitOfWork) -> None:
-    """Drop old audit entries; no candidate is old enough to become anonymous."""
+async def keep_less_and_erase(work: UnitOfWork) -> None:
+    """Drop old audit entries, and erase an unknown person again; no candidate is old enough to become anonymous."""
     kept = Retention(candidates_after_days=3_660, audit_after_months=1)
     await retention.replace(work, kept, now=NOW)
     await retention.apply(work, {work.organization_id: kept}, now=NOW + timedelta(days=40))
+    await erase_again(work)
+
+
+async def erase_again(work: UnitOfWork) -> None:
+    """Erase a person who is unknown, as after a restore, and list all erasures."""
+    await erasures.erase_again(work, bytes(32), {bytes(32): NOW}, now=NOW)
+    await erasures.list_erasures(work)
 
 
 async def hold_codes(journey: Journey) -> list[UUID]:

@@ -20,7 +20,7 @@ TAGS = {
     "Management: clients and keys": "API clients with their secrets, and the API keys of storefronts.",
     "Management: exports": "CSV files of promo codes, vouchers and redemptions.",
     "Management: reports": "Redemptions, discounts and vouchers, summed up, as JSON and CSV.",
-    "Management: persons": "The export of all records about one person.",
+    "Management: persons": "The export of all records about one person, and their erasure.",
     "Management: audit": "The audit log: every change with its actor, time, and values before and after.",
     "Management: organizations": "The tenants, for administrators of the platform.",
     "Health": "For load balancers and monitors.",

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http import openapi
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import response
-from tessera.api.management.schemas.persons import EXPORT, PersonExportModel
+from tessera.api.management.schemas.persons import ERASURE, EXPORT, PersonErasureModel, PersonExportModel
+from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import PersonManager
 from tessera.persons import service
+from tessera.persons.erasures import service as erasures
 
 router = APIRouter(prefix="/management/v1/persons", tags=["Management: persons"])
 
@@ -52,3 +54,28 @@ async def export_person(request: Request, caller: PersonManager) -> JsonResponse
     """
     records = await service.export(caller.work, request.path_params[ID], now=caller.now)
     return JsonResponse(PersonExportModel.of(records))
+
+
+@router.post(
+    "/{personId}/erasure",
+    operation_id="erasePerson",
+    summary="Erase a person (permanent)",
+    responses={
+        200: response(PersonErasureModel, "The person was erased.", ERASURE),
+        400: problem_details.documented_malformed(),
+        **problem_details.documented(401, 403, 404, 409, 422, 429, 500, 503),
+    },
+    openapi_extra={"security": openapi.BEARER, "parameters": [PARAMETER, idempotency.PARAMETER]},
+)
+async def erase_person(request: Request, caller: PersonManager) -> Response:
+    """Replace everything that names the person by tombstones. Counts, amounts, limits and reports stay as they are.
+
+    Requires the function point `ManagePersons`. A user must be deactivated first, otherwise 409. A person who is
+    unknown or was erased is 404. The audit log has the erasure without its subject.
+    """
+
+    async def effect() -> JsonResponse:
+        erasure = await erasures.erase(caller.work, request.path_params[ID], now=caller.now)
+        return JsonResponse(PersonErasureModel.of(erasure))
+
+    return await idempotency.once(request, caller, effect)

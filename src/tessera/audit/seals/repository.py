@@ -16,11 +16,13 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.personal_values import SaltedValue
+from tessera.audit.rules import Action
 from tessera.audit.seals.rules import BEGINNING, FIRST_RULE, Head, Link, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditStub, AuditUnsealed, AuditValue
 from tessera.kit.db.advisory_locks import lock_number, try_locks
@@ -30,6 +32,8 @@ from tessera.kit.db.passes import Part, execute_parts
 from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
+# The name of the digests of amended entries in the entry of an erasure.
+AMENDED = "amended_entries"
 _JSON_COLUMNS = {"before", "after"}
 _ENTRY_COLUMNS = [
     cast(getattr(AuditEntry, name), Text).label(name) if name in _JSON_COLUMNS else getattr(AuditEntry, name)
@@ -173,6 +177,31 @@ class SealRepository:
         for entry_id, path, value, salt in await self._connection.execute(statement):
             values[entry_id][path] = SaltedValue(value, salt)
         return values
+
+    async def list_under_first_rule(self, ids: Sequence[UUID]) -> list[SealedEntry]:
+        """Those of these entries that the first rule seals, or will seal."""
+        statement = (
+            select(*_ENTRY_COLUMNS)
+            .join_from(AuditEntry, AuditSeal, _is_entry_of(AuditSeal), isouter=True)
+            .where(
+                AuditEntry.organization_id == self._organization_id,
+                AuditEntry.id == any_(literal(list(ids), ARRAY(Uuid))),
+                or_(
+                    and_(AuditSeal.position.is_(None), AuditEntry.digests.is_(None)),
+                    and_(AuditSeal.position.is_not(None), func.coalesce(AuditSeal.rule, FIRST_RULE) == FIRST_RULE),
+                ),
+            )
+        )
+        return [_entry(row) for row in await self._connection.execute(statement)]
+
+    async def list_amendments(self) -> Sequence[dict[str, str]]:
+        """The digests of contents by entry, from each erasure of a person, in the order of the erasures."""
+        statement = select(AuditEntry.after[AMENDED]).where(
+            AuditEntry.organization_id == self._organization_id,
+            AuditEntry.action == Action.ERASED,
+            AuditEntry.entity_kind == "Person",
+        )
+        return (await self._connection.execute(statement.order_by(AuditEntry.at, AuditEntry.id))).scalars().all()
 
     async def list_untracked(self, size: int) -> Sequence[UUID]:
         """Up to `size` entries that have neither a seal nor a row in `audit_unsealed`."""

@@ -123,14 +123,22 @@ def _text(id_: UUID | None) -> str | None:
     return None if id_ is None else str(id_)
 
 
+def content_digest(entry: SealedEntry) -> str:
+    """The SHA-256 of the first rule's columns, which the record of an erasure has for an entry that it changed."""
+    return hashlib.sha256(_encoder.encode(_first_values(entry)).encode()).hexdigest()
+
+
 def _first_digest(entry: SealedEntry, *, position: int, previous: bytes) -> bytes:
     """SHA-256 of the previous digest and all columns that entries had under the first rule."""
+    return hashlib.sha256(previous + _encoder.encode(_first_values(entry) | {"position": position}).encode()).digest()
+
+
+def _first_values(entry: SealedEntry) -> dict[str, Any]:
     values = {name: getattr(entry, name) for name in _FIELDS}
     for name in _LATER_FIELDS:
         if values[name] is None:
             del values[name]
-    values |= {"at": entry.at.astimezone(UTC).isoformat(), "position": position}
-    return hashlib.sha256(previous + _encoder.encode(values).encode()).digest()
+    return values | {"at": entry.at.astimezone(UTC).isoformat()}
 
 
 # A seal, the current state of its entry, if it exists, and the values of the entry that name a person, by path.
@@ -148,8 +156,11 @@ def seals(entries: Sequence[SealedEntry], *, head: Head) -> list[Seal]:
     return links
 
 
-def flaws(links: Sequence[Link], *, head: Head) -> Iterator[Finding]:
-    """The flaws of the links after this head; an altered link is reported once and does not affect the next one."""
+def flaws(links: Sequence[Link], *, head: Head, amended: Mapping[UUID, str]) -> Iterator[Finding]:
+    """The flaws of the links after this head; an altered link is reported once and does not affect the next one.
+
+    `amended` has the digests of the contents that erasures of persons have left in entries under the first rule.
+    """
     position, previous = head.position, head.digest
     for seal, entry, values in links:
         is_next = seal.position == position + 1
@@ -158,18 +169,21 @@ def flaws(links: Sequence[Link], *, head: Head) -> Iterator[Finding]:
         if entry is None:
             yield Finding(Flaw.ENTRY_MISSING, seal.position, seal.entry_id)
         # After a gap, the previous digest is unknown.
-        elif is_next and not (
-            _is_sealed(entry, seal, previous=previous) and (seal.rule == FIRST_RULE or _has_own_values(entry, values))
-        ):
+        elif is_next and not _is_intact(entry, seal, values, previous=previous, amended=amended.get(entry.id)):
             yield Finding(Flaw.ALTERED, seal.position, seal.entry_id)
         position, previous = seal.position, seal.digest
 
 
-def _is_sealed(entry: SealedEntry, seal: Seal, *, previous: bytes) -> bool:
+def _is_intact(
+    entry: SealedEntry, seal: Seal, values: Mapping[str, SaltedValue], *, previous: bytes, amended: str | None
+) -> bool:
     try:
-        return digest(entry, rule=seal.rule, position=seal.position, previous=previous) == seal.digest
+        is_sealed = digest(entry, rule=seal.rule, position=seal.position, previous=previous) == seal.digest
     except rfc8785.CanonicalizationError:
         return False
+    if seal.rule == FIRST_RULE:
+        return is_sealed or amended == content_digest(entry)
+    return is_sealed and _has_own_values(entry, values)
 
 
 def _has_own_values(entry: SealedEntry, values: Mapping[str, SaltedValue]) -> bool:

@@ -9,14 +9,14 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.rules import Change
 from tessera.audit.seals import repository, rules
-from tessera.audit.seals.repository import SealRepository
+from tessera.audit.seals.repository import AMENDED, SealRepository
 from tessera.audit.seals.rules import Finding, Flaw, Head
 from tessera.kit.db.passes import Progress
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.kit.identifiers import new_id
 
-__all__ = ["Finding", "Head", "Verdict"]
+__all__ = ["AMENDED", "Finding", "Head", "Verdict"]
 
 BATCH_SIZE = 1000
 MAX_FINDINGS = 1000
@@ -65,17 +65,25 @@ async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict
     seals = SealRepository(work)
     start, findings, erased = await seals.find_start(), list[Finding](), 0
     head = start
+    amended = await _amended(seals)
     while len(findings) < MAX_FINDINGS:
         links = await seals.list_links(after=head.position, size=BATCH_SIZE)
         if not links:
             break
-        findings += rules.flaws(links, head=head)
-        erased += sum(entry is not None and rules.is_erased(entry, values) for _, entry, values in links)
+        findings += rules.flaws(links, head=head, amended=amended)
+        erased += sum(
+            entry is not None and (entry.id in amended or rules.is_erased(entry, values)) for _, entry, values in links
+        )
         head = Head(links[-1][0].position, links[-1][0].digest)
     findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_untracked(BATCH_SIZE)]
     if known_head is not None and not await _has(seals, known_head, start=start):
         findings.append(Finding(Flaw.HEAD_DIFFERS, known_head.position, None))
     return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed(), erased)
+
+
+async def _amended(seals: SealRepository) -> dict[UUID, str]:
+    """The digests of the contents that erasures have left in entries."""
+    return {UUID(entry_id): text for each in await seals.list_amendments() for entry_id, text in each.items()}
 
 
 async def _has(seals: SealRepository, head: Head, *, start: Head) -> bool:
@@ -96,13 +104,19 @@ async def drop(work: UnitOfWork, *, before: datetime, size: int, now: datetime) 
     # One more, because the last seal of a chain is never dropped.
     links = (await seals.list_links(after=start.position, size=size + 1))[:-1]
     old = list(takewhile(lambda link: link[1] is not None and link[1].at < before, links))
-    if not old or any(rules.flaws(old, head=start)):
+    if not old or any(rules.flaws(old, head=start, amended=await _amended(seals))):
         return 0
     last = Head(old[-1][0].position, old[-1][0].digest)
     count = await seals.drop(last.position, now=now)
     after = {"entries": count, "last": last.text()}
     await audit.record(work, Change(action="Dropped", kind="AuditEntry", id=new_id(), after=after), now=now)
     return count
+
+
+async def digest_contents(work: UnitOfWork, entry_ids: Sequence[UUID]) -> dict[str, str]:
+    """The digests of the present contents of entries under the first rule, for the record of their erasure, by id."""
+    entries = await SealRepository(work).list_under_first_rule(entry_ids)
+    return {str(each.id): rules.content_digest(each) for each in entries}
 
 
 def parse_head(text: str) -> Head:

@@ -6,38 +6,13 @@ Each table declares every column: a personal one by `info=`, all others by their
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 
+from tessera.kit.personal_data import Content, Subject
+
 _INFO = "personal_data"
-
-
-class Subject(StrEnum):
-    """The person whom the data is about."""
-
-    CANDIDATE = "candidate"
-    RECIPIENT = "recipient of a voucher"
-    BUYER = "buyer of vouchers"
-    USER = "user"
-    ANYONE = "anyone whom the text names"
-
-
-class Content(StrEnum):
-    """The kind of data in a column."""
-
-    PERSON_ID = "person id"
-    CLIENT_CANDIDATE_ID = "client candidate id"
-    EMAIL = "e-mail address"
-    NAME = "name"
-    # One text that may name a person.
-    TEXT = "text"
-    # JSON whose texts may name a person, as jsonb and as bytes.
-    JSON = "JSON"
-    BODY = "response body"
-    # Ids and codes that lead to a person only through other data.
-    REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +27,11 @@ class PersonalData:
 
 Info = dict[str, PersonalData]
 
+UNTIL_ERASURE = "until the person is erased"
 AS_RECORD = "as long as the record"
 
 
-def personal(content: Content, subject: Subject, purpose: str, kept: str = AS_RECORD) -> Info:
+def personal(content: Content, subject: Subject, purpose: str, kept: str = UNTIL_ERASURE) -> Info:
     """The `info=` of a column with personal data."""
     return {_INFO: PersonalData(content, subject, purpose, kept)}
 
@@ -76,13 +52,16 @@ _ACCESS = "to give access, and to show who made a change"
 USER_EMAIL = personal(Content.EMAIL, Subject.USER, _ACCESS)
 USER_NAME = personal(Content.NAME, Subject.USER, _ACCESS)
 ACTOR = personal(Content.TEXT, Subject.USER, "to show who made a change")
-CALLER_ID = personal(Content.REFERENCE, Subject.USER, "to show who made a change")
+CALLER_ID = personal(Content.REFERENCE, Subject.USER, "to show who made a change", AS_RECORD)
 
-BOOKING = personal(Content.REFERENCE, Subject.CANDIDATE, "to know the booking that a code paid for")
+BOOKING = personal(Content.REFERENCE, Subject.CANDIDATE, "to know the booking that a code paid for", AS_RECORD)
+ERASED_DIGEST = personal(
+    Content.REFERENCE, Subject.ANYONE, "to erase the person again after a restore of an older backup", AS_RECORD
+)
 NOTES = personal(Content.TEXT, Subject.ANYONE, "notes of the organization")
-METADATA = personal(Content.JSON, Subject.ANYONE, "texts that an integration attaches to records")
+METADATA = personal(Content.METADATA, Subject.ANYONE, "texts that an integration attaches to records")
 METADATA_VALUE = personal(Content.TEXT, Subject.ANYONE, "to find records by their metadata")
-AUDITED = personal(Content.JSON, Subject.ANYONE, "to prove what was changed")
+AUDITED = personal(Content.RECORD, Subject.ANYONE, "to prove what was changed")
 AUDITED_VALUE = personal(Content.TEXT, Subject.ANYONE, "to prove what was changed")
 STORED_BODY = personal(Content.BODY, Subject.ANYONE, "to answer a repeated request as before", "24 hours")
 REQUEST_DIGEST = personal(Content.REFERENCE, Subject.ANYONE, "to recognize a repeated request", "24 hours")
@@ -114,7 +93,7 @@ class PersonalColumn:
 
 def personal_columns(table: Table) -> dict[str, PersonalData]:
     """The columns with personal data, by name."""
-    return {column.name: column.info[_INFO] for column in table.columns if _INFO in column.info}
+    return {str(column.name): column.info[_INFO] for column in table.columns if _INFO in column.info}
 
 
 def personal_data_map(metadata: MetaData) -> Iterator[PersonalColumn]:

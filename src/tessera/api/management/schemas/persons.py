@@ -1,5 +1,6 @@
-"""The response model of the export of a person."""
+"""Response models of the export and the erasure of persons."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -20,6 +21,25 @@ class PersonExportModel(Representation):
     )
 
 
+class PersonErasureModel(Representation):
+    """The result of an erasure."""
+
+    erased_at: datetime = Field(description="The time of the erasure, in UTC.")
+    changed: Annotated[dict[str, int], From(lambda erasure: wire_fields(erasure.changed))] = Field(
+        description="The number of changed records, by table."
+    )
+    live_holds: int = Field(description="Holds that stay until they are confirmed by their ids, released or expire.")
+    live_redemptions: int = Field(description="Redemptions that stay and count against limits, under a tombstone.")
+    unused_vouchers: int = Field(description="Vouchers whose recipient was the person, which are assigned to nobody.")
+
+
+ERASURE = {
+    "erasedAt": "2026-01-01T00:00:00Z",
+    "changed": {"promoCodes": 1, "redemptions": 1},
+    "liveHolds": 0,
+    "liveRedemptions": 1,
+    "unusedVouchers": 0,
+}
 EXPORT = {
     "records": {
         "redemptions": [

@@ -1,0 +1,63 @@
+"""The list of erasures of all organizations: what a restore of an older backup needs to erase the same persons."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tessera.identity.organizations import service as organizations
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.database import Access, Database
+from tessera.kit.errors import Invalid, Violation
+from tessera.persons.erasures import service
+
+FORMAT = 1
+# For each organization, its secret and the times of its erasures by digest.
+Erasures = Mapping[UUID, tuple[bytes, Mapping[bytes, datetime]]]
+
+
+async def collect(database: Database) -> dict[str, Any]:
+    """The list of erasures, as JSON; it names nobody."""
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        rows = await organizations.list_all(work)
+    listed = {}
+    for organization in rows:
+        async with database.unit_of_work(organization.id, access=Access.READ) as work:
+            key, erasures = await service.list_erasures(work)
+        if key is not None and erasures:
+            times = {digest.hex(): at.isoformat() for digest, at in erasures.items()}
+            listed[str(organization.id)] = {"key": key.hex(), "erasures": times}
+    return {"format": FORMAT, "organizations": listed}
+
+
+def parse(content: Any) -> Erasures:  # noqa: ANN401 - any JSON value
+    """The erasures of a list; raises Invalid."""
+    try:
+        if content["format"] != FORMAT:
+            raise ValueError(content["format"])
+        return {
+            UUID(organization_id): (
+                bytes.fromhex(each["key"]),
+                {bytes.fromhex(digest): datetime.fromisoformat(at) for digest, at in each["erasures"].items()},
+            )
+            for organization_id, each in content["organizations"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Invalid([Violation("NotErasures", "erasures", "must be a list of `tessera person erasures`")]) from error
+
+
+async def apply(database: Database, erasures: Erasures, *, now: datetime) -> int:
+    """Erase the listed persons in a restored database; returns their number.
+
+    Each organization is one transaction, and the list can be applied again. Organizations that the database does not
+    have are skipped.
+    """
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        existing = {organization.id for organization in await organizations.list_all(work)}
+    count = 0
+    for organization_id, (key, digests) in erasures.items():
+        if organization_id in existing:
+            # A backup may contain a frozen organization.
+            async with database.unit_of_work(organization_id, access=Access.MOVE) as work:
+                count += await service.erase_again(work, key, digests, now=now)
+    return count

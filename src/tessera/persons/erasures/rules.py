@@ -1,0 +1,157 @@
+"""What names a person, and what replaces it."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from tessera.kit.normalization import email_key, key_of
+from tessera.kit.personal_data import Content
+
+ERASED = "erased"
+_TOMBSTONE = re.compile(r"erased-[0-9a-f]{32}(@erased\.invalid)?")
+# Client candidate ids may be those of several persons, so nothing is found by them.
+_THEIRS = re.compile(r"((first|last)_?name|client_?candidate_?id)$", re.IGNORECASE)
+# Shorter ids would be found within other texts, so they are erased only where they are the whole value of a field.
+MIN_EMBEDDED = 6
+_SPECIAL, _ESCAPED = re.compile(r"([\\\\%_])"), r"\\\1"
+_WORD = r"[\w.+@-]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The texts that name a person: person ids, addresses, and pairs of a first and a last name."""
+
+    ids: frozenset[str] = frozenset()
+    emails: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+    # The ids of records about the person, whose metadata are about the person, too.
+    records: frozenset[str] = frozenset()
+
+    @property
+    def embedded(self) -> frozenset[str]:
+        """The texts to find within other texts: addresses, longer ids, and full names in both orders."""
+        full_names = {text for first, last in self.names if last for text in (f"{first} {last}", f"{last}, {first}")}
+        return self.emails | full_names | {each for each in self.ids if len(each) >= MIN_EMBEDDED}
+
+    def __or__(self, other: "Values") -> "Values":
+        return Values(
+            ids=self.ids | other.ids,
+            emails=self.emails | other.emails,
+            names=self.names | other.names,
+            records=self.records | other.records,
+        )
+
+
+NOTHING = Values()
+
+
+def is_theirs(field_name: str) -> bool:
+    """Whether a field beside an id or an address of the person names the person, too."""
+    return _THEIRS.search(field_name) is not None
+
+
+def is_tombstone(text: str) -> bool:
+    """Whether the text replaces the id or the address of an erased person."""
+    return text in (ERASED, "[anonymised]") or _TOMBSTONE.fullmatch(text) is not None
+
+
+def digest(key: bytes, value: str) -> bytes:
+    """The keyed digest of an id or of the key of an address; `look_up_promo_codes` computes the same."""
+    return hashlib.sha256(key + value.encode()).digest()
+
+
+def tombstone_of_id(key: bytes, person_id: str) -> str:
+    """The tombstone of a person id: always the same, so that the limit of uses per candidate stays exact."""
+    return f"{ERASED}-{digest(key, person_id).hex()[:32]}"
+
+
+def new_address() -> str:
+    """A tombstone of an address, which is random because nothing is counted by address."""
+    return f"{ERASED}-{uuid4().hex}@erased.invalid"
+
+
+def patterns(values: Values) -> list[str]:
+    """The LIKE patterns, in lower case, of texts and JSON that may name the person."""
+    embedded = values.embedded
+    needles = {*embedded, *map(_json, embedded), *(f'"{_json(each)}"' for each in values.ids | values.records)}
+    return sorted(f"%{_SPECIAL.sub(_ESCAPED, key_of(each))}%" for each in needles if each.strip())
+
+
+def _json(text: str) -> str:
+    return orjson.dumps(text).decode()[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Replaces the texts that name a person."""
+
+    values: Values
+    _pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = sorted(self.values.embedded, key=len, reverse=True)
+        # Without any text, a pattern that matches nothing.
+        either = "|".join(map(re.escape, found)) or r"(?!)"
+        # The end of a sentence may follow an address.
+        pattern = rf"(?<!{_WORD})(?:{either})(?![\w+@-]|\.\w)"
+        object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
+
+    def names(self, text: str) -> bool:
+        """Whether the text names the person, as a whole or within it."""
+        return self.identifies(text) or self.text(text) != text
+
+    def text(self, text: str) -> str:
+        """The text without what names the person."""
+        if (text in self.values.ids and len(text) >= MIN_EMBEDDED) or email_key(text) in self.values.emails:
+            return ERASED
+        return self._pattern.sub(ERASED, text)
+
+    def texts(self, value: Mapping[str, str]) -> dict[str, str]:
+        """Texts by key without what names the person."""
+        return {key: self.text(text) for key, text in value.items()}
+
+    def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """The JSON value of a record without what names the person.
+
+        An object that has an id or an address of the person also loses its names.
+        """
+        match value:
+            case str():
+                return ERASED if self.identifies(value) else self.text(value)
+            case list():
+                return [self.json(item) for item in value]
+            case dict():
+                if value.get("id") in self.values.records and value.get("metadata"):
+                    value = value | {"metadata": dict.fromkeys(value["metadata"], ERASED)}
+                is_about_them = any(isinstance(item, str) and self.identifies(item) for item in value.values())
+                return {
+                    key: ERASED if is_about_them and item is not None and is_theirs(key) else self.json(item)
+                    for key, item in value.items()
+                }
+            case _:
+                return value
+
+    def identifies(self, text: str) -> bool:
+        """Whether the text is an id or an address of the person."""
+        return text in self.values.ids or email_key(text) in self.values.emails
+
+
+def values_of(rows: Iterable[Mapping[str, Any]], contents: Mapping[str, Content]) -> Values:
+    """The values in rows of a table whose columns have these contents."""
+    ids, emails, names = set[str](), set[str](), set[tuple[str, str]]()
+    for row in rows:
+        present = {name: row[name] for name in contents if row[name] and not is_tombstone(row[name])}
+        for column, value in present.items():
+            match contents[column]:
+                case Content.PERSON_ID:
+                    ids.add(value)
+                case Content.EMAIL:
+                    emails |= {value, email_key(value)}
+                case Content.NAME if column.endswith("first_name"):
+                    names.add((value, present.get(column.replace("first", "last"), "")))
+    return Values(ids=frozenset(ids), emails=frozenset(emails), names=frozenset(names))

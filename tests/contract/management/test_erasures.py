@@ -1,0 +1,345 @@
+"""The erasure of a person: nothing names them afterwards, and nothing else changes."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant
+from tests.support.management_requests import ROOT, problem
+from tests.support.redemption_requests import act, create_redemption, reasons, redeem
+from tests.support.reporting import open_shop, roll_up
+from tests.support.responses import status_and_body
+from tests.support.voucher_factories import add_user
+
+from tessera.api.serving.resources import Resources
+from tessera.audit.seals import service as seals
+from tessera.identity.rules import FunctionPoint
+from tessera.kit.db.personal_data import personal_data_map
+from tessera.kit.errors import Invalid
+from tessera.kit.personal_data import Content
+from tessera.metadata import metadata
+from tessera.persons.erasures import lists as erasure_list
+from tessera.redemptions.ledger import service as ledger
+from tessera.reports import service as reports
+
+PERSON = "CAND-4711"
+EMAIL = "Lin.Meitner@Example.com"
+LIN = {
+    "personId": PERSON,
+    "clientCandidateId": "CC/LINDIWE",
+    "firstName": "Lindiwe",
+    "lastName": "Meitner",
+    "email": EMAIL,
+}
+# Another candidate, whose person id begins like the first one's.
+GRACE = LIN | {
+    "personId": "CAND-47111",
+    "clientCandidateId": "CC/2",
+    "firstName": "Grace",
+    "lastName": "Hahn",
+    "email": "n@example.com",
+}
+TEXT = f"For Lindiwe Meitner (CAND-4711, lin.meitner@example.com), not for {GRACE['email']} or CAND-47111."
+# What a search must not find.
+TRACES = ("cand-4711", "lindiwe", "meitner", "4711 0815")
+UNKNOWN = problem(404, "not-found", "Not found", "There is no such person.")
+
+
+def url(person: str, action: str) -> str:
+    return f"{ROOT}/persons/{quote(person, safe='')}/{action}"
+
+
+async def export(client: httpx.AsyncClient, tenant: Tenant, person: str) -> httpx.Response:
+    return await client.get(url(person, "export"), headers=tenant.bearer)
+
+
+async def erase(client: httpx.AsyncClient, tenant: Tenant, person: str, **headers: str) -> httpx.Response:
+    return await client.post(url(person, "erasure"), headers=tenant.bearer | headers)
+
+
+def contents(superuser: psycopg.Connection[Any], tenant: Tenant) -> Iterator[tuple[str, str]]:
+    """Every value of every column of every table as text in lower case, without the rows of other organizations."""
+    for table, column, kind, of_tenants in superuser.execute(
+        "select c.oid::regclass::text, quote_ident(attname), atttypid::regtype::text, exists ("
+        " select from pg_attribute o where o.attrelid = c.oid and o.attname = 'organization_id') from pg_class c"
+        " join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    ).fetchall():
+        text = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
+        own = f" and organization_id = '{tenant.id}'" if of_tenants else ""
+        query = f"select lower({text}) from {table} where {column} is not null{own}"
+        for (value,) in superuser.execute(query).fetchall():
+            yield f"{table}.{column}", value
+
+
+def traces(superuser: psycopg.Connection[Any], tenant: Tenant) -> dict[str, int]:
+    """The number of values in each column that name the person."""
+    found: dict[str, int] = {}
+    for column, value in contents(superuser, tenant):
+        if any(trace in value.replace("cand-47111", "") for trace in TRACES):
+            found[column] = found.get(column, 0) + 1
+    return found
+
+
+async def send(client: httpx.AsyncClient, headers: dict[str, str], method: str, path: str, **body: Any) -> Any:
+    """The body of the response to a request with an Idempotency-Key, which must succeed."""
+    key = {"Idempotency-Key": f"{method} {path} {sorted(body)}", "If-Match": "*"}
+    answer = await client.request(method, path, json=body or None, headers=headers | key)
+    assert answer.is_success, (path, answer.text)
+    return answer.json()
+
+
+@pytest.fixture
+async def planted(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> Tenant:
+    """An organization in which the person occurs wherever a person can, with sealed and unsealed audit entries."""
+    partner = await open_shop(resources, tenant)
+    await plant_promo_code(client, tenant)
+    await plant_redemptions(client, tenant)
+    await plant_vouchers(client, tenant, str(partner))
+    await roll_up(resources, tenant, now=NOW + timedelta(days=1))
+    plant_audit_entry(superuser, tenant)
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await seals.seal(work, [work.organization_id], now=NOW)
+    await plant_user(client, resources, tenant)
+    plant_texts(superuser, tenant)
+    return tenant
+
+
+def personal_columns() -> dict[str, str]:
+    """What the columns hold that can name a person, by table and column."""
+    rows = personal_data_map(metadata)
+    return {f"{each.table}.{each.column}": each.holds for each in rows if each.holds != Content.REFERENCE}
+
+
+def plant_texts(superuser: psycopg.Connection[Any], tenant: Tenant) -> None:
+    """Name the person in all notes and metadata that do not yet."""
+    values = {Content.TEXT: TEXT, Content.METADATA: json.dumps({"contact": EMAIL})}
+    named = traces(superuser, tenant)
+    for column, holds in personal_columns().items():
+        table, _, name = column.partition(".")
+        if column not in named:
+            update = f"update {table} set {name} = %s where organization_id = %s"
+            assert superuser.execute(update, [values[Content(holds)], tenant.id]).rowcount, column
+
+
+def plant_audit_entry(superuser: psycopg.Connection[Any], tenant: Tenant) -> None:
+    """Add an entry as earlier releases did."""
+    before = {"email": EMAIL, "first_name": "Lindiwe", "last_name": "Meitner", "notes": TEXT, "version": 1}
+    after = before | {"version": 2}
+    entry = [tenant.id, uuid4(), NOW, EMAIL, EMAIL, uuid4(), json.dumps(before), json.dumps(after)]
+    superuser.execute(
+        "insert into audit_entries (organization_id, id, at, actor_kind, actor_name, token_issuer, action, entity_kind,"
+        " entity_id, before, after) values (%s, %s, %s, 'User', %s, %s, 'Updated', 'User', %s, %s, %s)",
+        entry,
+    )
+    superuser.execute("insert into audit_unsealed values (%s, %s)", entry[:2])
+
+
+async def plant_promo_code(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    limits = {"maxRedemptions": 10, "maxRedemptionsPerCandidate": 1}
+    terms = {"discountPercent": 10, "expirationDateUtc": "2027-01-01T00:00:00Z", "isActive": True} | limits
+    restriction = {"restrictToEmailAddresses": True, "emailAddresses": [EMAIL, GRACE["email"]]}
+    named = {"promoCodeName": "LINSCODE", "storeExamCodes": ["NCA-GENL"], "notes": TEXT}
+    await send(client, tenant.bearer, "POST", "/promo-codes", **named, **terms, **restriction)
+    codes = (await client.get(f"{ROOT}/promo-codes", params={"search": "LINS"}, headers=tenant.bearer)).json()["data"]
+    batch = {"quantity": 1, "length": 6, "discountPercent": 10, "storeExamCodes": ["NCA-GENL"], "notes": TEXT}
+    await send(client, tenant.bearer, "POST", f"{ROOT}/promo-code-batches", **batch)
+    metadata = {"contact": "lin.meitner@example.com", "kind": "exam", "name": "Meitner, Lindiwe"}
+    await send(client, tenant.bearer, "PUT", f"{ROOT}/promo-codes/{codes[0]['id']}/metadata", metadata=metadata)
+
+
+async def plant_redemptions(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    redeemed = await send(client, tenant.api_key, "POST", "/storefront/v1/redemptions", **redemption("LINSCODE", "R-1"))
+    metadata = {"phone": "4711 0815"}
+    await send(client, tenant.bearer, "PUT", f"{ROOT}/redemptions/{redeemed['id']}/metadata", metadata=metadata)
+    await create_redemption(client, tenant, "LINSCODE", "R-2", candidate=GRACE)
+    await create_redemption(client, tenant, "SPRING", "R-3", candidate=LIN, holdSeconds=600)
+    await create_redemption(client, tenant, "PAID", "R-4", candidate=LIN)
+
+
+async def plant_vouchers(client: httpx.AsyncClient, tenant: Tenant, partner_id: str) -> None:
+    vouchers = [{"code": "SPARE", "recipientEmail": EMAIL}]
+    await send(client, tenant.bearer, "POST", f"{ROOT}/vouchers/bulk", action="Assign", vouchers=vouchers)
+    programs = (await client.get(f"{ROOT}/voucher-programs", headers=tenant.bearer)).json()["data"]
+    buyer = {"purchasedByFirstName": "Lindiwe", "purchasedByLastName": "Meitner", "purchasedByEmail": EMAIL}
+    order = {"partnerId": partner_id, "programId": programs[0]["id"], "quantity": 2, "notes": TEXT}
+    await send(client, tenant.bearer, "POST", f"{ROOT}/voucher-purchases", **order, **buyer)
+
+
+async def plant_user(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> None:
+    as_lin = await add_user(resources, tenant, EMAIL, function_points=tuple(FunctionPoint))
+    users = (await client.get(f"{ROOT}/users", headers=tenant.bearer)).json()["data"]
+    lin = next(user for user in users if user["email"] == EMAIL)
+    await send(client, as_lin, "PUT", f"{ROOT}/users/{lin['id']}", **names(lin))
+    await send(client, as_lin, "POST", f"{ROOT}/tokens", email=tenant.user_email, days=1)
+    await send(client, tenant.bearer, "POST", f"{ROOT}/users/{lin['id']}/deactivate")
+
+
+def names(user: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: user[name] for name in ("email", "functionPoints")}
+    return kept | {"firstName": "Lindiwe", "lastName": "Meitner"}
+
+
+def redemption(code: str, reservation: str) -> dict[str, Any]:
+    return {"code": code, "reservationCode": reservation, "storeExamCode": "NCA-GENL", "candidate": LIN}
+
+
+async def numbers(resources: Resources, tenant: Tenant, client: httpx.AsyncClient) -> list[Any]:
+    """Reports, counts and balances, which an erasure must not change."""
+    seen = []
+    for path in ("reports/redemptions?by=code&from=2026-06-01", "reports/vouchers", "voucher-purchases", "promo-codes"):
+        body = (await client.get(f"{ROOT}/{path}", headers=tenant.bearer)).json()
+        seen.append([body.get("total"), [countable(each) for each in body["data"]]])
+    async with resources.database.unit_of_work(tenant.id) as work:
+        verdict = await ledger.verify(work)
+        seen.append([verdict, await reports.list_discrepancies(work)])
+    assert not verdict.discrepancies
+    return seen
+
+
+def countable(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if isinstance(value, int | float) and name != "version"}
+
+
+async def findings(resources: Resources, tenant: Tenant, *, seal: bool) -> list[Any]:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        if seal:
+            await seals.seal(work, [work.organization_id], now=NOW)
+        return [*(await seals.verify(work)).findings]
+
+
+async def test_nothing_names_an_erased_person(
+    capfd: pytest.CaptureFixture[str],
+    client: httpx.AsyncClient,
+    resources: Resources,
+    planted: Tenant,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    found, before = traces(superuser, planted), await numbers(resources, planted, client)
+    assert found.keys() == personal_columns().keys()
+    answer = await erase(client, planted, PERSON)
+    assert answer.status_code == 200, answer.text
+    assert {name: answer.json()[name] for name in ("liveHolds", "liveRedemptions", "unusedVouchers")} == {
+        "liveHolds": 1,
+        "liveRedemptions": 2,
+        "unusedVouchers": 1,
+    }
+    assert traces(superuser, planted) == {}
+    assert await numbers(resources, planted, client) == before
+    assert await findings(resources, planted, seal=False) == []
+    assert await findings(resources, planted, seal=True) == []
+    for person in (PERSON, EMAIL):
+        assert status_and_body(await export(client, planted, person)) == UNKNOWN
+        assert status_and_body(await erase(client, planted, person)) == UNKNOWN
+    logged = "".join(capfd.readouterr()).lower()
+    assert "/persons/{personid}/erasure" in logged
+    assert [trace for trace in TRACES if trace in logged] == []
+
+
+async def test_others_and_the_other_words_of_a_text_stay(client: httpx.AsyncClient, planted: Tenant) -> None:
+    others = (await export(client, planted, "CAND-47111")).json()
+    assert (await erase(client, planted, EMAIL)).status_code == 200
+    assert (await export(client, planted, "CAND-47111")).json()["records"] == others["records"]
+    (code,) = (await client.get(f"{ROOT}/promo-codes", params={"search": "LINS"}, headers=planted.bearer)).json()[
+        "data"
+    ]
+    code = (await client.get(f"{ROOT}/promo-codes/{code['id']}", headers=planted.bearer)).json()
+    assert code["notes"] == "For erased (erased, erased), not for n@example.com or CAND-47111."
+    assert code["metadata"] == {"contact": "erased", "kind": "exam", "name": "erased"}
+    assert code["emailAddresses"][1:] == ["n@example.com"]
+
+
+async def test_an_erased_person_has_no_more_uses_than_before(client: httpx.AsyncClient, planted: Tenant) -> None:
+    held = await client.get("/storefront/v1/redemptions", params={"status": "Held"}, headers=planted.api_key)
+    assert (await erase(client, planted, PERSON)).status_code == 200
+    # The code is restricted to the address, so the person gets it back.
+    codes = (await client.get(f"{ROOT}/promo-codes", params={"search": "LINS"}, headers=planted.bearer)).json()["data"]
+    await client.put(
+        f"{ROOT}/promo-codes/{codes[0]['id']}",
+        json={name: codes[0][name] for name in ("discountPercent", "maxRedemptions", "maxRedemptionsPerCandidate")}
+        | {"storeExamCodes": ["NCA-GENL"], "expiresAt": codes[0]["expiresAt"], "emailAddresses": []},
+        headers=planted.bearer | {"If-Match": "*"},
+    )
+    again = await redeem(client, planted, "LINSCODE", "R-9", candidate=LIN)
+    assert (again.status_code, reasons(again)) == (409, [("/code", "UsedUpForCandidate")])
+    # A live hold is confirmed by its id.
+    confirmed = await act(client, planted, held.json()["data"][0], "confirm")
+    assert (confirmed.status_code, confirmed.json()["status"]) == (200, "Redeemed")
+
+
+async def test_of_two_erasures_at_once_one_finds_nobody(client: httpx.AsyncClient, planted: Tenant) -> None:
+    answers = await asyncio.gather(*(erase(client, planted, person) for person in (PERSON, EMAIL)))
+    assert sorted(answer.status_code for answer in answers) == [200, 404]
+
+
+async def test_a_repeated_erasure_under_a_key_gets_the_first_answer(client: httpx.AsyncClient, planted: Tenant) -> None:
+    first, again = [await erase(client, planted, PERSON, **{"Idempotency-Key": "once"}) for _ in range(2)]
+    assert (again.json(), again.headers["Idempotent-Replayed"]) == (first.json(), "true")
+
+
+async def test_an_active_user_must_be_deactivated_first(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    await add_user(resources, tenant, EMAIL)
+    answer = await erase(client, tenant, EMAIL)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "The user is Active.")
+
+
+@pytest.mark.parametrize("person", ["nobody", "nobody@example.com", "%", "erased", "x" * 5000, "\x7f", "\0"])
+async def test_an_unknown_person_is_not_found(client: httpx.AsyncClient, planted: Tenant, person: str) -> None:
+    assert status_and_body(await export(client, planted, person)) == UNKNOWN
+    assert status_and_body(await erase(client, planted, person)) == UNKNOWN
+
+
+async def test_a_person_of_another_organization_is_unknown(
+    client: httpx.AsyncClient, planted: Tenant, other_tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    before = traces(superuser, planted)
+    for person in (PERSON, EMAIL):
+        assert status_and_body(await erase(client, other_tenant, person)) == UNKNOWN
+    assert traces(superuser, planted) == before
+
+
+async def test_later_tampering_with_an_entry_that_an_erasure_changed_is_found(
+    client: httpx.AsyncClient, resources: Resources, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    assert (await erase(client, planted, PERSON)).status_code == 200
+    assert await findings(resources, planted, seal=True) == []
+    tampering = "update audit_entries set before = '{}' where organization_id = %s and digests is null"
+    superuser.execute(tampering, [planted.id])
+    assert [str(finding.flaw) for finding in await findings(resources, planted, seal=False)] == ["Altered"]
+
+
+async def test_a_restored_backup_from_before_the_erasure_is_erased_again(
+    client: httpx.AsyncClient, resources: Resources, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    assert (await erase(client, planted, PERSON)).status_code == 200
+    listed = json.loads(json.dumps(await erasure_list.collect(resources.database)))
+    assert not any(trace in str(listed).lower() for trace in TRACES)
+    # As in the backup, the person is known, and nobody was erased.
+    for table in ("erasures", "erasure_keys"):
+        superuser.execute(f"delete from {table} where organization_id = %s", [planted.id])
+    await create_redemption(client, planted, "SPRING", "R-8", candidate=LIN)
+    users = "update users set email = %s, is_active = true where email like 'erased%%' and organization_id = %s"
+    superuser.execute(users, [EMAIL, planted.id])
+    assert traces(superuser, planted) != {}
+    counts = [await erasure_list.apply(resources.database, erasure_list.parse(listed), now=NOW) for _ in range(2)]
+    assert counts == [1, 0]
+    assert traces(superuser, planted) == {}
+    assert status_and_body(await export(client, planted, EMAIL)) == UNKNOWN
+
+
+@pytest.mark.parametrize("content", [None, [], {}, {"format": 2}, {"format": 1, "organizations": {"x": {}}}])
+def test_a_damaged_list_of_erasures_is_refused(content: Any) -> None:
+    with pytest.raises(Invalid):
+        erasure_list.parse(content)
