@@ -28,7 +28,7 @@ LOCK_TIMEOUT = "50ms"
 # Each statement finds few rows by an index; planning it for each organization would take longer than its execution.
 SETTINGS = {"lock_timeout": LOCK_TIMEOUT, "plan_cache_mode": "force_generic_plan"}
 
-# Frozen organizations are left alone. The others cannot be frozen before the transaction ends.
+# The ids of the organizations that are not frozen; they cannot be frozen before the transaction ends.
 _HOLD = CompiledQuery(select(func.hold_organizations(parameter("ids", ARRAY(Uuid()))).label("id")))
 
 log = structlog.get_logger(__name__)

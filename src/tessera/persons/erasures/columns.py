@@ -10,7 +10,7 @@ from tessera.metadata import metadata
 
 _IDENTIFYING = (Content.PERSON_ID, Content.CLIENT_CANDIDATE_ID, Content.EMAIL, Content.NAME)
 _SEARCHED = (Content.TEXT, Content.METADATA, Content.RECORD, Content.BODY)
-# Whoever these records are about, the texts of integrations on them are about the same person.
+# A record about one of these persons is about nobody else, so its metadata are about the same person.
 _OWN_TEXTS = (Subject.CANDIDATE, Subject.RECIPIENT)
 # Entries of earlier releases contain values that name persons; those of later ones have them in audit_values.
 _CONDITIONS = {"audit_entries": "digests is null"}

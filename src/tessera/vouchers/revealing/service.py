@@ -1,4 +1,4 @@
-"""The record of who has read whole voucher codes, which are otherwise masked."""
+"""Audit entries of callers who read whole voucher codes."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
