@@ -17,7 +17,8 @@ from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.compiled_queries import parameter
 from tessera.kit.db.json_projection import JsonProjection
-from tessera.kit.db.pages import JsonPage, JsonPageQuery, JsonPageRequest, fetch_pages
+from tessera.kit.db.pages import JsonPage, JsonPageQuery
+from tessera.kit.db.round_trips import Step, run_all
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
@@ -170,9 +171,11 @@ class PromoCodeRepository:
     ) -> list[JsonPage | TooManyResults]:
         """Numbered pages of the codes that the documented list can express, as a projection of `ListedPromoCode`."""
         pages = [self._page(filters, number, projection) for filters, number in requests]
-        return await fetch_pages(self._connection, pages)
+        return await run_all(self._connection, pages)
 
-    def _page(self, filters: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
+    def _page(
+        self, filters: PromoCodeFilter, number: int, projection: JsonProjection
+    ) -> Step[JsonPage | TooManyResults]:
         values = {
             "organization_id": self._organization_id,
             "status": filters.status and filters.status.value,

@@ -60,16 +60,3 @@ class CompiledQuery:
         cursor = await driver.execute(self._text, {**self._constants, **values})
         cursor.row_factory = self._rows
         return cursor
-
-
-async def execute_pipelined(
-    connection: AsyncConnection, requests: Sequence[tuple[CompiledQuery, Mapping[str, Any]]]
-) -> list[Sequence[Any]]:
-    """The rows of each query; all queries are sent before the first result arrives, in one round trip."""
-    driver = await driver_of(connection)
-    if len(requests) == 1:
-        ((query, values),) = requests
-        return [await query.all(connection, values)]
-    async with driver.pipeline():
-        cursors = [await query.send(driver, values) for query, values in requests]
-        return [await cursor.fetchall() for cursor in cursors]

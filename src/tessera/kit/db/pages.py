@@ -29,8 +29,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.operators import custom_op
 
 from tessera.kit.db import cursors
-from tessera.kit.db.compiled_queries import CompiledQuery, execute_pipelined, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, parameter
 from tessera.kit.db.json_projection import JsonProjection, json_object
+from tessera.kit.db.round_trips import Step
 from tessera.kit.db.unit_of_work import AnyRow
 from tessera.kit.errors import TooManyResults
 
@@ -100,26 +101,9 @@ class JsonPageQuery:
         joined = func.string_agg(json_object(listed, projection), separator)
         self._statement = CompiledQuery(select(joined, total.scalar_subquery()), rows=tuple_row)
 
-    def page(self, values: Mapping[str, Any], *, number: int) -> "JsonPageRequest":
-        """A request for page `number` of the rows that match these values."""
-        return JsonPageRequest(self._statement, {**values, "offset": _offset(number)}, number)
-
-
-@dataclass(frozen=True, slots=True)
-class JsonPageRequest:
-    """A request for one page."""
-
-    statement: CompiledQuery
-    values: Mapping[str, Any]
-    number: int
-
-
-async def fetch_pages(
-    connection: AsyncConnection, requests: Sequence[JsonPageRequest]
-) -> list[JsonPage | TooManyResults]:
-    """The page for each request, or TooManyResults in its place."""
-    results = await execute_pipelined(connection, [(request.statement, request.values) for request in requests])
-    return [_json_page(row, request.number) for request, (row,) in zip(requests, results, strict=True)]
+    def page(self, values: Mapping[str, Any], *, number: int) -> Step[JsonPage | TooManyResults]:
+        """The step that reads page `number` of the rows that match these values; TooManyResults is a result of it."""
+        return Step(self._statement, {**values, "offset": _offset(number)}, lambda rows: _json_page(rows[0], number))
 
 
 def _json_page(row: tuple[str | None, int], number: int) -> JsonPage | TooManyResults:

@@ -35,11 +35,13 @@ async def run(connection: AsyncConnection, step: Step[T]) -> T:
     return step.read(await cursor.fetchall())
 
 
-async def run_all(connection: AsyncConnection, steps: Sequence[Step[Any]]) -> list[Any]:
+async def run_all(connection: AsyncConnection, steps: Sequence[Step[T]]) -> list[T]:
     """The results of steps that the server executes in this order; raises the driver's own errors.
 
     As without a pipeline, each statement sees what others had committed when it began, so a read may follow its lock.
     """
+    if len(steps) == 1:
+        return [await run(connection, steps[0])]
     driver = await driver_of(connection)
     async with driver.pipeline():
         cursors = [await step.query.send(driver, step.values) for step in steps]

@@ -33,15 +33,14 @@ class UseChange(NamedTuple):
     held: int
 
 
-FIND_FOR_STOREFRONT = """
+_FIND_FOR_STOREFRONT = TextQuery("""
 select * from look_up_promo_codes(
     %(code_keys)s::text[], %(exam_ids)s::uuid[], %(bundle_ids)s::uuid[], %(email_keys)s::text[],
     %(person_ids)s::text[], %(as_of)s::timestamptz
 )
-"""
+""")
 
 
-_FIND_FOR_STOREFRONT = TextQuery(FIND_FOR_STOREFRONT)
 _LOCK = TextQuery("select lock_promo_codes(%(names)s::text[], %(ids)s::uuid[], %(as_of)s::timestamptz)")
 _COUNT = TextQuery("select count_promo_code_uses(%(ids)s::uuid[], %(redeemed)s::integer[], %(held)s::integer[])")
 

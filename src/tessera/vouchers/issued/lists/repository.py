@@ -24,8 +24,8 @@ from tessera.kit.db.pages import (
     fetch_cursor_page,
     fetch_few,
     fetch_merged_cursor_page,
-    fetch_pages,
 )
+from tessera.kit.db.round_trips import run_all
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
@@ -96,7 +96,7 @@ class VoucherListRepository:
         for filters, number in requests:
             values = self._values(filters)
             pages.append(_page_statement(frozenset(values), projection).page(values, number=number))
-        return await fetch_pages(self._connection, pages)
+        return await run_all(self._connection, pages)
 
     async def list_by_cursor(
         self, filters: VoucherFilter, *, search: str | None, newest: bool, after: str | None, size: int
