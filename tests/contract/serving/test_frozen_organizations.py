@@ -15,7 +15,9 @@ from tests.support.redemption_requests import URL, body, create_redemption
 from tests.support.responses import status_and_body
 
 from tessera.api.serving.resources import Resources
+from tessera.idempotency import service as idempotency
 from tessera.identity.organizations import freezing, service
+from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Access
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -53,6 +55,20 @@ async def test_every_api_refuses_changes_in_its_format(client: httpx.AsyncClient
     certiverse = {"errorCode": "ServiceUnavailable", "errorMessages": [MESSAGE]}
     problem = PROBLEM | {"detail": MESSAGE}
     assert [status_and_body(answer) for answer in answers] == [(503, certiverse), (503, problem), (503, problem)]
+
+
+async def test_its_old_idempotency_keys_stay(
+    frozen: Tenant, resources: Resources, superuser: psycopg.Connection
+) -> None:
+    superuser.execute(
+        "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', '1970-01-01')", [frozen.id]
+    )
+    for is_left in (True, False):
+        async with resources.database.unit_of_work(PLATFORM_ID) as work:
+            await idempotency.delete_some_expired(work, now=NOW)
+        left = superuser.execute("select from idempotency_keys where organization_id = %s", [frozen.id]).fetchall()
+        assert bool(left) is is_left
+        await unfreeze(resources, frozen)
 
 
 async def test_every_api_reads_it(client: httpx.AsyncClient, frozen: Tenant) -> None:
