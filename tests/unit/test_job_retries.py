@@ -1,5 +1,6 @@
 """Retries of jobs: what is tried again, when, and what the log says about it."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 from tests.support.factories import Tenant
 
-from tessera.kit.errors import NotFound, WrongState
+from tessera.kit.errors import NotFound, OrganizationFrozen, WrongState
 from tessera.kit.jobs import ExponentialBackoff
 from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.vouchers import jobs as vouchers
@@ -36,6 +37,12 @@ def test_what_does_not_exist_is_given_up_after_two_more_tries() -> None:
 def test_everything_else_is_tried_again() -> None:
     for error in (WrongState("batch", "Complete"), OSError("away"), ValueError("7")):
         assert pause(error) is not None
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(0, 30), (6, 64), (12, 600)])
+def test_a_frozen_organization_is_asked_again_less_and_less_often(attempts: int, seconds: int) -> None:
+    before, decision = datetime.now(UTC), pause(OrganizationFrozen(), attempts)
+    assert timedelta(seconds=0) <= decision.retry_at - before - timedelta(seconds=seconds) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("blueprint", [vouchers.blueprint, promo_code_batches.blueprint])

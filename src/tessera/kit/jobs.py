@@ -30,6 +30,7 @@ POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
 HEARTBEAT_SECONDS = 5
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
+MAX_FROZEN_SECONDS = 600
 MAX_RECONNECT_SECONDS = 2
 # A server that does not respond to a short statement for this long is given up, even if its machine is alive.
 SILENCE_SECONDS = 10
@@ -98,7 +99,7 @@ def by_the_clock(task: PeriodicTask) -> PeriodicTask:
 class ExponentialBackoff(BaseRetryStrategy):
     """Retries a job after 1, 2, 4, ... seconds and finally every hour, but after NotFound only twice.
 
-    The jobs of a frozen organization are retried every 30 seconds.
+    The jobs of a frozen organization are retried after 30 seconds at first, and then at least every ten minutes.
     """
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
@@ -107,7 +108,7 @@ class ExponentialBackoff(BaseRetryStrategy):
             return None
         pause = min(2**job.attempts, MAX_PAUSE_SECONDS)
         if isinstance(exception, OrganizationFrozen):
-            pause = exception.retry_after
+            pause = max(exception.retry_after, min(pause, MAX_FROZEN_SECONDS))
         log.warning(
             "job will be retried",
             task=job.task_name,
