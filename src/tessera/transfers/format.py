@@ -26,6 +26,8 @@ TABLE, END, COMPLETE = "table", "end", "complete"
 COMPRESSION = 3
 # The response to the largest request that may be stored is smaller.
 MAX_LINE_BYTES = 64 * 1024 * 1024
+# Rows are inserted as one parameter, which Postgres limits to 1 GB. Most chunks are much smaller.
+MAX_CHUNK_LENGTH = 8 * 1024 * 1024
 
 
 class CannotRead(DomainError):
@@ -143,9 +145,9 @@ class Reader:
         self.summary = summary
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """All rows, in chunks of up to `size` rows."""
+        """All rows, in chunks of up to `size` rows, and of one row more than MAX_CHUNK_LENGTH characters at most."""
         for table, rows in self.tables():
-            while chunk := list(islice(rows, size)):
+            while chunk := list(_first(rows, size)):
                 yield Chunk(table, chunk)
 
     def _read_header(self) -> Header:
@@ -196,6 +198,15 @@ class Reader:
             raise CannotRead("the file is truncated: its end is missing") from error
         except (gzip.BadGzipFile, zlib.error) as error:
             raise CannotRead(f"the file is damaged, or is not the file of an organization: {error}") from error
+
+
+def _first(rows: Iterator[str], size: int) -> Iterator[str]:
+    length = 0
+    for row in islice(rows, size):
+        yield row
+        length += len(row)
+        if length > MAX_CHUNK_LENGTH:
+            return
 
 
 def _text(line: bytes) -> str:

@@ -162,13 +162,16 @@ async def import_file(
     organization_id, digest = checked.header.organization_id, bytes.fromhex(checked.summary.digest)
     await _begin(open_work, organization_id, checked, now=now)
     position = done = 0
-    for chunk in Reader(file).chunks(CHUNK_SIZE):
+    reader = Reader(file)
+    for chunk in reader.chunks(CHUNK_SIZE):
         end = position + len(chunk.rows)
         if end > done:
             async with open_work(organization_id, Access.MOVE) as work:
                 done = max(await _arrive(TransferRepository(work), chunk, position, digest=digest), end)
         position = end
         set_position(position)
+    if reader.summary != checked.summary:
+        raise CannotRead("the file was changed while it was imported")
     await _complete(open_work, organization_id, checked, now=now)
 
 
