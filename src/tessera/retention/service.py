@@ -20,6 +20,8 @@ __all__ = ["Retention"]
 KIND = "Retention"
 # A transaction removes so few records that nobody waits for its locks for more than 100 ms.
 RECORDS_AT_ONCE = 200
+# Each piece that is dropped adds an entry to the log, so that small pieces would not make it shorter.
+ENTRIES_AT_ONCE = 200
 
 
 async def get(work: UnitOfWork) -> Retention:
@@ -55,7 +57,9 @@ async def apply(work: UnitOfWork, settings: Mapping[UUID, Retention], *, now: da
     for organization_id, retention in settings.items():
         async with work.pinned_to(organization_id) as tenant_work:
             numbers = await _apply(tenant_work, retention, size=size, now=now)
-        progress[organization_id] = Progress(sum(numbers), has_more=max(numbers, default=0) >= size)
+            dropped = await _drop_entries(tenant_work, retention, now=now)
+        has_more = max(numbers, default=0) >= size or dropped >= ENTRIES_AT_ONCE
+        progress[organization_id] = Progress(sum(numbers) + dropped, has_more)
     return progress
 
 
@@ -64,6 +68,9 @@ async def _apply(work: UnitOfWork, retention: Retention, *, size: int, now: date
     for name in STATEMENTS:
         if (before := retention.before(name, now=now)) is not None:
             numbers += await RetentionRepository(work).remove(name, before=before, size=size, now=now)
-    if (before := retention.before("audit_after_months", now=now)) is not None:
-        numbers.append(await seals.drop(work, before=before, size=size, now=now))
     return numbers
+
+
+async def _drop_entries(work: UnitOfWork, retention: Retention, *, now: datetime) -> int:
+    before = retention.before("audit_after_months", now=now)
+    return 0 if before is None else await seals.drop(work, before=before, size=ENTRIES_AT_ONCE, now=now)
