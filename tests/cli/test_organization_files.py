@@ -31,6 +31,7 @@ from tessera.identity.organizations import freezing
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Access
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import WrongState
 from tessera.provision import Addresses
 from tessera.transfers import service as transfers
 from tessera.transfers.deletions import service as deletions
@@ -351,6 +352,8 @@ async def test_uses_of_global_codes_are_given_back_by_a_deletion_and_count_again
         pass
 
     assert counts() == [(1, 1)]
+    with pytest.raises(WrongState):
+        await deletions.request(open_work, tenant.id, digest="00", due_at=NOW, now=NOW)
     content = BytesIO()
     await freezing.freeze(partial(open_work, tenant.id), now=NOW)
     export = await transfers.export(open_work, tenant.id, content, with_credentials=True, set_position=ignore)

@@ -1,6 +1,7 @@
 """After `freeze` has returned, no change of the organization is acknowledged, whatever was running."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 
@@ -8,15 +9,17 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import Clock
-from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import URL, body
+from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
+from tests.support.redemption_requests import URL, body, create_redemption
 from tests.support.waiting import until
 
 from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
 from tessera.identity.organizations import freezing
+from tessera.identity.organizations import service as organizations
 from tessera.kit.db.database import Access
+from tessera.kit.editing import Target
 from tessera.kit.errors import OrganizationFrozen
 from tessera.kit.identifiers import new_id
 
@@ -45,6 +48,48 @@ async def test_it_waits_for_the_changes_that_run_and_refuses_those_that_begin(
     codes = superuser.execute("select code from store_exams where organization_id = %s", [tenant.id]).fetchall()
     assert ("EARLIER",) in codes
     assert ("LATER",) not in codes
+
+
+async def test_readers_that_begin_later_do_not_delay_it(
+    resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    open_work = partial(resources.database.unit_of_work, tenant.id)
+
+    def is_frozen() -> bool:
+        row = superuser.execute("select frozen_at from organizations where id = %s", [tenant.id]).fetchone()
+        return row != (None,)
+
+    async with AsyncExitStack() as stack:
+        async with open_work():
+            freeze = asyncio.create_task(freezing.freeze(lambda access: open_work(access=access), now=clock.now))
+            await until("the organization is frozen", is_frozen)
+            await stack.enter_async_context(open_work())
+        await freeze
+
+
+async def test_a_lapsed_hold_of_a_frozen_organization_stays_as_it_was_copied(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    clock: Clock,
+    superuser: psycopg.Connection,
+) -> None:
+    name = f"G{new_id().hex}"
+    code = percent_code(tenant, name, max_redemptions=3, store_exam_ids=())
+    await add_promo_codes(resources, add_platform(superuser, tenant), code, now=clock.now)
+    held = await create_redemption(client, tenant, name, holdSeconds=1)
+    open_work = partial(resources.database.unit_of_work, tenant.id)
+    await freezing.freeze(lambda access: open_work(access=access), now=clock.now)
+    clock.advance(seconds=10)
+    await create_redemption(client, other_tenant, name)
+    counts = "select redemption_count, held_count from promo_codes where id = %s"
+    assert superuser.execute(counts, [code.id]).fetchall() == [(1, 1)]
+    assert superuser.execute("select status from redemptions where id = %s", [held["id"]]).fetchall() == [("Held",)]
+    async with open_work(access=Access.MOVE) as work:
+        await organizations.unfreeze(work, Target(tenant.id), now=clock.now)
+    await create_redemption(client, other_tenant, name, "RSV-2")
+    assert superuser.execute(counts, [code.id]).fetchall() == [(2, 0)]
 
 
 async def test_it_gives_up_when_a_change_does_not_end(resources: Resources, tenant: Tenant, clock: Clock) -> None:

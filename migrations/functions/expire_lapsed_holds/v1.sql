@@ -1,6 +1,7 @@
 -- Marks the lapsed holds of a code of the pinned organization as Expired, and notes them in the ledger; returns the
--- organization of each. The holds of a global code are those of all organizations, which the setting shows it on several nodes,
--- where it acts as its caller. Each statement but the first one names one organization.
+-- organization of each. The holds of a global code are those of all organizations that are not frozen, which the setting shows it
+-- on several nodes, where it acts as its caller. A frozen organization is being copied or deleted: its lapsed holds count until
+-- it is unfrozen. Each statement but the first one names one organization.
 create or replace function expire_lapsed_holds(code_id uuid, as_of timestamptz) returns setof uuid
 language plpgsql volatile security definer set search_path = pg_catalog, public, pg_temp
 as $$
@@ -16,7 +17,8 @@ begin
         open holds for
         select r.organization_id, r.id from redemptions r
         where r.promo_code_owner_id = platform and r.promo_code_id = code_id
-          and r.status = 'Held' and r.held_until <= as_of;
+          and r.status = 'Held' and r.held_until <= as_of
+          and not exists (select from organizations o where o.id = r.organization_id and o.frozen_at is not null);
     else
         open holds for
         select r.organization_id, r.id from redemptions r

@@ -299,6 +299,12 @@ def test_the_right_caller_gets_a_result_from_every_function(
             [own.tenant.id],
         )
         superuser.execute("update promo_codes set held_count = 1 where id = %s", [own.code_id])
+        # Only the rows of a frozen organization without access can be deleted.
+        superuser.execute(
+            "update organizations set is_active = not %(ends)s, frozen_at = case when %(ends)s then now() end"
+            " where id = %(id)s",
+            {"ends": name == "delete_organization_rows", "id": own.tenant.id},
+        )
         before = rows_of(superuser, own)
         pinned = own.tenant.id if name in FOR_TENANTS else PLATFORM_ID
         rows = call(application, name, arguments(parameters, own), pinned=pinned)

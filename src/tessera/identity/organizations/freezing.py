@@ -27,7 +27,7 @@ class ChangesRunning(Conflict):
 
 
 async def freeze(open_work: OpenWork, *, now: datetime, seconds: float = MAX_SECONDS) -> ManagedOrganization:
-    """Freeze an organization, and wait for the changes that run meanwhile; a frozen one stays as it is.
+    """Freeze an organization, and wait for the changes that are still running; a frozen one stays as it is.
 
     `open_work` opens a unit of work in the organization. Raises ChangesRunning, NotAllowed, NotFound.
     """

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FunctionElement, Select, column, func, select, update
+from sqlalchemy import ColumnElement, FunctionElement, Select, case, column, false, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.errors import NameTaken
@@ -87,8 +87,10 @@ class OrganizationRepository:
     async def has_running_changes(self) -> bool:
         """Whether a transaction that may change the pinned organization is running."""
         # Changes share this lock until their transactions end (see the function `hold_organization`).
-        lock = func.pg_try_advisory_xact_lock(func.hashtextextended(str(self._organization_id), 0))
-        return not (await self._connection.execute(select(lock))).scalar_one()
+        # This one is given back in the same statement, because others must not wait for a command that stops here.
+        number = func.hashtextextended(str(self._organization_id), 0)
+        is_free = case((func.pg_try_advisory_lock(number), func.pg_advisory_unlock(number)), else_=false())
+        return not (await self._connection.execute(select(is_free))).scalar_one()
 
     async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
         """The organization with this id; None unless the platform itself is pinned."""

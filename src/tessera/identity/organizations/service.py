@@ -94,7 +94,7 @@ async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
 
 
 async def freeze(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
-    """Let nothing change an organization from now on, except transactions that are running; see `has_running_changes`.
+    """Reject changes of an organization by new transactions; `has_running_changes` tells of earlier ones.
 
     Raises NotAllowed, NotFound, VersionStale.
     """
@@ -108,7 +108,9 @@ async def unfreeze(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
 
     Raises NotFound, VersionStale, WrongState.
     """
-    if (state := await OrganizationRepository(work).find_transition()) is not None:
+    repository = OrganizationRepository(work)
+    await repository.lock(target.id)  # before the check, because a request for the deletion takes this lock too
+    if (state := await repository.find_transition()) is not None:
         raise WrongState("organization", state)
     return await _set_frozen(work, target, Action.UNFROZEN, None, now=now)
 

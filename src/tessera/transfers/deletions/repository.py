@@ -45,6 +45,11 @@ class DeletionRepository:
         row = (await self._connection.execute(select(*columns).where(own).with_for_update())).first()
         return Deletion(digest=row.digest, due_at=row.due_at, begun_at=row.begun_at) if row else None
 
+    async def lock_frozen(self) -> bool:
+        """Lock the organization, which cannot be unfrozen until the transaction ends; returns whether it is frozen."""
+        statement = select(Organization.frozen_at).where(Organization.id == self._organization_id).with_for_update()
+        return (await self._connection.execute(statement)).scalar_one_or_none() is not None
+
     async def request(self, *, digest: bytes, due_at: datetime, now: datetime) -> None:
         """Request the deletion."""
         values = {"organization_id": self._organization_id, "digest": digest, "requested_at": now, "due_at": due_at}

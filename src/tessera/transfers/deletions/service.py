@@ -25,12 +25,14 @@ class NotDue(Conflict):
 async def request(open_work: OpenWork, organization_id: UUID, *, digest: str, due_at: datetime, now: datetime) -> None:
     """Request the deletion of a frozen organization, whose export has this digest.
 
-    Raises NotAllowed, and WrongState if the deletion is requested already.
+    Raises NotAllowed, and WrongState if it is not frozen or the deletion is requested already.
     """
     if organization_id == PLATFORM_ID:
         raise NotAllowed("The platform cannot be deleted.")
     async with open_work(organization_id, Access.MOVE) as work:
         repository = DeletionRepository(work)
+        if not await repository.lock_frozen():
+            raise WrongState("organization", "not frozen")
         if await repository.find() is not None:
             raise WrongState("organization", "about to be deleted")
         await repository.request(digest=bytes.fromhex(digest), due_at=due_at, now=now)
