@@ -296,6 +296,27 @@ def test_names_and_addresses_that_collide_are_reported_and_stay_as_they_are(
     ]
 
 
+def test_all_who_could_see_voucher_codes_get_the_right(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0035")
+    owner = new_id()
+    with psycopg.connect(plain(empty), autocommit=True) as connection:
+        connection.execute(
+            "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Board', true, now(), 1)",
+            [owner],
+        )
+        connection.execute(
+            "insert into users (organization_id, id, email, first_name, last_name, function_points, is_active,"
+            " created_at, version) select %s, gen_random_uuid(), n || '@example.com', '', '',"
+            " array[case when n <= 2500 then 'ManageOrganization' else 'StorefrontSupport' end], true, now(), 1"
+            " from generate_series(1, 2510) n",
+            [owner],
+        )
+        schema.migrate(empty, login(empty, "tessera_app"))
+        rights = connection.execute("select function_points, count(*) from users group by 1 order by 2").fetchall()
+    assert rights == [(["StorefrontSupport"], 10), (["ManageOrganization", "SeeVoucherCodes"], 2500)]
+
+
 def test_metadata_become_a_column_of_their_records(empty: str) -> None:
     schema.migrate(empty, login(empty, "tessera_app"))
     go_to(empty, "0028")
