@@ -13,6 +13,9 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.jobs import by_the_clock
 from tessera.retention import service
 
+# The statements of each organization are several round trips, during which the rows of the others stay locked.
+GROUP_SIZE = 10
+
 log = structlog.get_logger(__name__)
 
 blueprint = Blueprint()
@@ -32,6 +35,6 @@ async def apply_retention(context: JobContext, timestamp: int) -> None:
     async def apply(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
         return await service.apply(work, {each: settings[each] for each in group}, now=now)
 
-    counts = await run_pass(database, list(settings), apply, task="apply_retention")
+    counts = await run_pass(database, list(settings), apply, task="apply_retention", group_size=GROUP_SIZE)
     if counts:
         log.info("retention applied", organizations=len(counts), records=counts.total())

@@ -18,7 +18,7 @@ from tessera.retention.rules import Retention
 __all__ = ["Retention"]
 
 KIND = "Retention"
-# A transaction removes so few records that nobody waits for its locks for more than 100 ms.
+# The records of each kind that one transaction removes, because others may wait for its locks.
 RECORDS_AT_ONCE = 200
 # Each piece that is dropped adds an entry to the log, so that small pieces would not make it shorter.
 ENTRIES_AT_ONCE = 200

@@ -70,8 +70,9 @@ async def run_pass(
     execute: Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, Progress]]],
     *,
     task: str,
+    group_size: int = GROUP_SIZE,
 ) -> Counter[UUID]:
-    """Execute the work of all organizations, many in one transaction; returns the number of records of each.
+    """Execute the work of all organizations, up to `group_size` in one transaction; returns their numbers of records.
 
     `execute` gets a unit of work that is pinned to the platform, and works for each organization by `execute_parts`.
     Organizations that have more work take another turn after all others. One whose work fails, or waits for a lock, is
@@ -81,8 +82,8 @@ async def run_pass(
 
     async def work_on() -> None:
         while waiting:
-            group = waiting[:GROUP_SIZE]
-            del waiting[:GROUP_SIZE]
+            group = waiting[:group_size]
+            del waiting[:group_size]
             async for progress in _run(database, group, execute, task=task):
                 counts.update({each: done for each, (done, _) in progress.items()})
                 waiting.extend(each for each, (done, has_more) in progress.items() if done and has_more)
