@@ -288,8 +288,10 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
     late = await add_late_code(resources, tenants)
     codes = {str(tenant.id): [*OWN, late, *VOUCHERS, *global_codes] for tenant in tenants}
     races = Races(codes=codes, tenants=tenants, connections=connections, random=Random(1), total=TOTAL)
-    await run(resources, races, servers[1], superuser)
-    await connections.close()
+    try:
+        await run(resources, races, servers[1], superuser)
+    finally:
+        await connections.close()
     assert races.unexpected == []
     assert (races.not_started > 0, any(use.code == late.name for use in races.uses.values())) == (True, True)
     assert exceeded_limits(races) == []

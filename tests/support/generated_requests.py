@@ -32,8 +32,9 @@ CHECKS = [
     unsupported_method,
     allow_header_conformance,
 ]
-# Each run generates the same requests, so that a new failure comes from a change of the code.
-CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
+# Each run generates the same requests, so that a new failure comes from a change of the code. A busy machine may need
+# more than the usual ten seconds for a response.
+CONFIG = {"seed": 1, "request-timeout": 60.0, "generation": {"deterministic": True, "database": "none"}}
 SETTINGS = hypothesis.settings(
     max_examples=20,
     deadline=None,
