@@ -8,11 +8,16 @@ import psycopg
 
 from benchmarks import creating, data, listing, processes, purchasing, redeeming, validating
 from benchmarks.results import Results
-from benchmarks.servers import serving
+from benchmarks.servers import serving, serving_as_shipped
 from benchmarks.sizes import SIZES
 from tessera.provision import Addresses
 
-FACTORIES = {"Tessera": "applications:tessera", "usual": "applications:usual", "bare": "floors:bare"}
+FACTORIES = {
+    "Tessera": "applications:tessera",
+    "usual": "applications:usual",
+    "constant": "floors:constant",
+    "bare": "floors:bare",
+}
 
 
 def main(names: set[str]) -> None:
@@ -41,8 +46,10 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             name: stack.enter_context(serving(name, f"benchmarks.{factory}", environment))
             for name, factory in FACTORIES.items()
         }
+        shipped = serving_as_shipped(addresses.application, data.TOKEN_KEYS)
+        servers[validating.SHIPPED] = stack.enter_context(shipped)
         cases: dict[str, Callable[[], None]] = {
-            "validating": lambda: validating.measure(results, servers, shops),
+            "validating": lambda: validating.measure(results, servers, shops, connection),
             "processes": lambda: processes.measure_two(results, servers, shops, environment),
             "memory": lambda: processes.measure_memory(results, shops, environment),
             "redeeming": lambda: redeeming.measure(results, servers, shops[0], connection, url),

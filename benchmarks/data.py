@@ -1,9 +1,10 @@
 """The database of a benchmark: an embedded Postgres with many organizations, keys and promo codes."""
 
 import asyncio
+import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -105,6 +106,20 @@ def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int
         connection.execute(PROMO_CODES, parameters)
     connection.execute("vacuum analyze")
     return shops
+
+
+def add_keys(connection: psycopg.Connection, shops: Sequence[Shop], *, count: int) -> list[str]:
+    """Add this number of keys to the organizations in turn; returns their texts."""
+    now, texts = datetime.now(UTC), []
+    columns = "organization_id, id, name, key_digest, function_points, created_at, version"
+    with connection.cursor() as cursor, cursor.copy(f"copy api_keys ({columns}) from stdin") as copy:
+        for _, shop in zip(range(count), itertools.cycle(shops), strict=False):
+            id_ = new_id()
+            texts.append(credentials.new_key_text(CredentialName(shop.organization_id, id_)))
+            digest = credentials.digest_of(texts[-1])
+            copy.write_row((shop.organization_id, id_, f"Caller {id_}", digest, ["StorefrontRedeem"], now, 1))
+    connection.execute("vacuum analyze api_keys")
+    return texts
 
 
 def load_listed_codes(connection: psycopg.Connection, shop: Shop, *, codes: int) -> None:

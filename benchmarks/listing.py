@@ -44,7 +44,7 @@ def _compare(results: Results, servers: Mapping[str, Server], case: str, request
 
     results.interleave(case, {name: partial(run, name) for name in NAMES}, rounds=SIZES.rounds)
     ratio = results.ratio(case, "Tessera")
-    results.judge(case, "0.60 of the floor", ratio, reached=ratio >= 0.6)
+    results.judge(case, "0.80 of the floor", ratio, reached=ratio >= 0.8)
 
 
 def _single_latency(server: Server, path: str, shop: Shop) -> float:

@@ -151,8 +151,8 @@ def measure(
     bare = Models(shop, rows)
     spread = itertools.cycle([f"CODE{n + 1}" for n in range(SIZES.codes)])
     for case, names, floor, target in (
-        (SPREAD, spread, bare.spread, 0.5),
-        (HOT, itertools.repeat("HOT"), bare.rows, 0.6),
+        (SPREAD, spread, bare.spread, 1.0),
+        (HOT, itertools.repeat("HOT"), bare.rows, 1.0),
     ):
         _compare(results, case, servers["Tessera"], lambda names=names: requests(shop, names), (bare_url, floor))
         ratio = results.ratio(case, "Tessera")

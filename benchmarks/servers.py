@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -106,9 +108,26 @@ def serving(name: str, application: str, environment: dict[str, str], *, process
 
 
 @contextmanager
-def running(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def serving_as_shipped(url: str, token_keys: Mapping[str, str], *, processes: int = 1) -> Iterator[Server]:
+    """`tessera api` with its default settings, whose log goes to a file, until the context ends."""
+    environment = {
+        "TESSERA_DATABASE_URL": url,
+        "TESSERA_PORT": str(port := free_port()),
+        "TESSERA_PROCESSES": str(processes),
+        "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in token_keys.items()),
+    }
+    command = [str(Path(sys.executable).with_name("tessera")), "api"]
+    with tempfile.TemporaryFile() as log, running(command, environment, stderr=log) as process:
+        wait_until_ready(port, process)
+        yield Server("as shipped", port, process.pid)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environment: dict[str, str], *, stderr: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process until the context ends; it is killed if it ignores SIGTERM for a minute."""
-    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=stderr)
     try:
         yield process
     finally:
