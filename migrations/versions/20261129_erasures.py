@@ -32,8 +32,10 @@ def upgrade() -> None:
         op.execute(definition)
         tenancy.lock(table, grants="select, insert, delete")
         tenancy.close_to_partners(table)
+    op.execute("grant update (erased_at) on erasures to tessera_app")
     op.execute(f"grant update ({AUDITED}) on audit_entries to tessera_app")
     op.execute("grant update on record_metadata to tessera_app")
+    functions.install("find_shared_addresses", 1)
     functions.install("look_up_global_promo_code", 2)
     functions.install("look_up_promo_codes", 4)
 
@@ -41,6 +43,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     functions.install("look_up_promo_codes", 3)
     functions.install("look_up_global_promo_code", 1)
+    op.execute("drop function find_shared_addresses(text[], text[])")
     op.execute("revoke update on record_metadata from tessera_app")
     op.execute(f"revoke update ({AUDITED}) on audit_entries from tessera_app")
     op.execute("drop table erasures, erasure_keys")

@@ -1,9 +1,13 @@
 """Requests to the operations on redemptions and reservations."""
 
+import json
 from typing import Any
 
 import httpx
+import psycopg
 from tests.support.factories import Tenant
+
+from tessera.metadata import metadata
 
 URL = "/storefront/v1/redemptions"
 RESERVATIONS = "/storefront/v1/reservations"
@@ -61,3 +65,18 @@ async def update_reservation(
 def reasons(answer: httpx.Response) -> list[tuple[str, str]]:
     """The pointer and the code of each error."""
     return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+
+
+def copy_redemption(
+    connection: psycopg.Connection[Any], tenant: Tenant, count: int, *, reservation: str, **columns: str
+) -> None:
+    """Add released copies of the redemption of a reservation; `{n}` in a value becomes its number in 12 digits."""
+    values = {"status": "Released"} | columns
+    names = ", ".join(column.name for column in metadata.tables["redemptions"].columns if column.computed is None)
+    connection.execute(
+        f"insert into redemptions ({names}) select {names} from (select (jsonb_populate_record(r,"
+        " replace(%s, '{n}', lpad(n::text, 12, '0'))::jsonb || jsonb_build_object('id', gen_random_uuid()))).*"
+        " from redemptions r, generate_series(1, %s) n where r.organization_id = %s and r.reservation_id ="
+        " (select id from reservations where organization_id = %s and code = %s)) as copied",
+        [json.dumps(values), count, tenant.id, tenant.id, reservation],
+    )

@@ -30,6 +30,11 @@ class PersonRepository:
         rows = await self._connection.execute(select(candidates).limit(MAX_RECORDS + 1))
         return [(row.person_id, row.email) for row in rows]
 
+    async def find_shared(self, *, own_ids: Collection[str], email_keys: Collection[str]) -> set[str]:
+        """Those of these addresses that candidates without these ids have in redemptions."""
+        shared = func.find_shared_addresses(_texts(own_ids), _texts(email_keys)).table_valued("email_key")
+        return set((await self._connection.execute(select(shared))).scalars())
+
     async def list_records(
         self, *, person_ids: Collection[str], email_keys: Collection[str]
     ) -> dict[str, list[Record]]:

@@ -8,7 +8,7 @@ from tessera.audit.service import Change
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.normalization import email_key
+from tessera.kit.normalization import email_key, key_of
 from tessera.persons.erasures.rules import is_tombstone
 from tessera.persons.repository import MAX_RECORDS, PersonRepository, Record
 from tessera.persons.rules import Identity
@@ -76,14 +76,15 @@ async def identify(work: UnitOfWork, person: str) -> Identity:
     if len(ids) > 1:
         raise SharedAddress
     candidates = await repository.find_candidates(person_ids=ids)
-    keys = keys.union(*(_keys(email) for _, email in candidates if email and not is_tombstone(email)))
-    having = await repository.find_candidates(email_keys=keys)
-    if max(len(candidates), len(having)) > MAX_RECORDS:
+    if len(candidates) > MAX_RECORDS:
         raise TooManyRecords
-    shared = {key for person_id, email in having if email and person_id not in ids for key in _keys(email)}
+    addresses = {person, *(email for _, email in candidates if email and not is_tombstone(email))}
+    keys = set().union(*map(_keys, addresses))
+    found = await repository.find_shared(own_ids=ids, email_keys=keys)
+    shared = set().union(*(_keys(each) for each in addresses if not found.isdisjoint(_keys(each))))
     return Identity(person_ids=tuple(ids), email_keys=tuple(sorted(keys - shared)))
 
 
 def _keys(address: str) -> set[str]:
     """The key of an address, and its spelling in a redemption, whose address is stored as the storefront sends it."""
-    return {email_key(address), address.lower()}
+    return {email_key(address), key_of(address)}

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.management_requests import ROOT, if_match, problem
-from tests.support.redemption_requests import candidate, create_redemption
+from tests.support.redemption_requests import candidate, copy_redemption, create_redemption
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import (
     add_partner,
@@ -93,6 +93,34 @@ async def test_an_address_of_several_candidates_is_nobodys(client: httpx.AsyncCl
     assert status_and_body(await export(client, tenant, EMAIL)) == problem(409, "conflict", "Conflict", words)
     records = (await export(client, tenant, PERSON)).json()["records"]
     assert {table: len(rows) for table, rows in records.items()} == {"redemptions": 1, "reservations": 1, "vouchers": 1}
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_person_can_have_an_address_that_a_storefront_sends_for_all(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    copy_redemption(superuser, tenant, 1001, reservation="RSV-1", person_id="OTHER-{n}")
+    records = (await export(client, tenant, PERSON)).json()["records"]
+    assert {table: len(rows) for table, rows in records.items()} == {"redemptions": 1, "reservations": 1, "vouchers": 1}
+
+
+@pytest.mark.usefixtures("shop")
+async def test_an_address_of_a_candidate_of_another_organization_is_not_shared(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    alone = (await export(client, tenant, PERSON)).json()
+    await add_promo_codes(resources, other_tenant, percent_code(other_tenant, "OPEN"), now=NOW)
+    await create_redemption(client, other_tenant, "OPEN", "RSV-1", candidate=GRACE | {"email": EMAIL})
+    assert (await export(client, tenant, PERSON)).json() == alone
+
+
+async def test_a_candidate_is_found_by_an_address_with_capitals_outside_ascii(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "OPEN"), now=NOW)
+    address = "Ödön@BÜCHER.example"
+    await create_redemption(client, tenant, "OPEN", "RSV-4", candidate=candidate("P-4", email=address))
+    assert (await export(client, tenant, address)).json()["records"].keys() == {"redemptions", "reservations"}
 
 
 async def test_more_records_than_an_answer_has_are_refused(

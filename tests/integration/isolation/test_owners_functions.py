@@ -33,6 +33,7 @@ FOR_TENANTS = {
     "find_promo_code_shares",
     "find_promo_code_usability",
     "find_promo_codes_for_storefront",
+    "find_shared_addresses",
     "lock_limited_promo_codes",
     "lock_promo_codes",
     "look_up_global_promo_code",
@@ -140,6 +141,7 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
         "key_digests": [digest, digest],
         "key_ids": [key.name.id] * 2,
         "organization_ids": [of.tenant.id] * 2,
+        "own_ids": ["another"],
         "person_id": CANDIDATE["personId"],
         "person_ids": [CANDIDATE["personId"]],
         "purchased_before": LATER,
@@ -312,8 +314,20 @@ def test_the_right_caller_gets_a_result_from_every_function(
             continue  # the next test, and those of shares in global codes and of retention
         changes = name.startswith(("count_", "delete_", "expire_", "lock_"))
         assert (rows_of(superuser, own) != before) == changes, name
-        texts = (str(own.tenant.id), str(own.code_id), CANDIDATE["personId"])
+        texts = (str(own.tenant.id), str(own.code_id), CANDIDATE["personId"], CANDIDATE["email"])
         assert changes or any(text in str(rows) for text in texts), name
+
+
+def test_a_partners_user_reaches_no_candidates(application: psycopg.Connection[Any], own: Side) -> None:
+    calls = {
+        "find_persons": [[CANDIDATE["personId"]], [CANDIDATE["email"]]],
+        "find_shared_addresses": [["another"], [CANDIDATE["email"]]],
+    }
+    for name, values in calls.items():
+        assert call(application, name, values, pinned=own.tenant.id) != []
+        with application.transaction():
+            application.execute(f"set local app.partner_id = '{uuid4()}'")
+            assert call(application, name, values, pinned=own.tenant.id) == [], name
 
 
 async def test_uses_of_a_global_code_count_for_each_candidate_of_one_organization(
