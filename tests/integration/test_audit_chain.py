@@ -300,6 +300,15 @@ async def test_tampering_with_a_value_or_a_rule_is_found(
     assert [(finding.flaw, finding.position) for finding in result.findings] == [("Altered", result.head.position)]
 
 
+def check_as_stranger(connection: psycopg.Connection, tenant: Tenant) -> None:
+    """Check a chain with the program in the documentation; raises AssertionError."""
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    stranger: dict[str, Any] = {}
+    exec(program, stranger)
+    stranger["check"](connection, tenant.id)
+
+
 async def test_entries_of_earlier_releases_keep_their_rule_and_a_stranger_checks_all_others(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
@@ -315,11 +324,42 @@ async def test_entries_of_earlier_releases_keep_their_rule_and_a_stranger_checks
     # Seals of earlier releases have no rule.
     superuser.execute("update audit_seals set rule = null where rule = 1")
     assert (await verdict(resources.database, tenant)).findings == []
-    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
-    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    stranger: dict[str, Any] = {}
-    exec(program, stranger)
-    stranger["check"](superuser, tenant.id)
-    superuser.execute(f"update audit_entries set action = 'Looked' where {ITS_ENTRY}", {"tenant": tenant.id})
+    check_as_stranger(superuser, tenant)
+
+
+NEWEST = (
+    "organization_id = %(tenant)s and id = (select entry_id from audit_seals where organization_id = %(tenant)s"
+    " order by position desc limit 1 offset {})"
+)
+LAST = NEWEST.format(0)
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        f"update audit_entries set action = 'Looked' where {LAST}",
+        f"update audit_entries set actor_name = 'eve' where {LAST}",
+        f"update audit_entries set actor_name = 'eve', actor_salt = null where {LAST}",
+        f"update audit_values set value = 'eve@example.com' where {ITS_VALUES}",
+        f"delete from audit_entries where {LAST}",
+    ],
+)
+async def test_a_stranger_finds_tampering_with_a_shortened_log(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection, tampering: str
+) -> None:
+    await change(resources.database, tenant, 3, **NAMES)
+    await seal_all(resources.database, tenant)
+    # As retention and an erasure do.
+    superuser.execute(
+        "with first as (delete from audit_seals where organization_id = %s and position = 1 returning *)"
+        " insert into audit_stubs select organization_id, position, digest, now() from first",
+        [tenant.id],
+    )
+    erasure = f"update audit_entries set actor_name = 'erased', actor_salt = null where {NEWEST.format(1)}"
+    superuser.execute(erasure, {"tenant": tenant.id})
+    check_as_stranger(superuser, tenant)
+    with superuser.transaction():
+        superuser.execute("set local session_replication_role = replica")  # no foreign key stops a superuser
+        superuser.execute(tampering, {"tenant": tenant.id})
     with pytest.raises(AssertionError):
-        stranger["check"](superuser, tenant.id)
+        check_as_stranger(superuser, tenant)
