@@ -1,5 +1,6 @@
 """The audit log on the command line: changes are listed, and tampering is found."""
 
+import asyncio
 import getpass
 import json
 
@@ -7,9 +8,11 @@ import psycopg
 from tests.cli.conftest import Run
 from tests.conftest import NOW
 from tests.support.factories import Tenant
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
+from tessera.provision import Addresses
 
 
 async def test_a_command_is_recorded_and_verified(
@@ -40,3 +43,16 @@ async def test_a_command_is_recorded_and_verified(
     broken = run("audit", "verify", *organization, "--json")
     assert broken.returncode == 1
     assert [(found["flaw"], found["position"]) for found in json.loads(broken.stdout)] == [("Altered", count)]
+
+
+async def test_a_log_that_changes_during_its_verification_is_verified_as_it_was(
+    run: Run, tenant: Tenant, resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await seals.seal(work, [work.organization_id], now=NOW)
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as change:
+        change.execute("lock table audit_seals in access exclusive mode")
+        verifying = asyncio.create_task(asyncio.to_thread(run, "audit", "verify", "--organization", tenant.name))
+        await until_blocked(superuser, lock_type="relation")
+        change.execute("update audit_entries set action = 'Looked' where organization_id = %s", [tenant.id])
+    assert (await verifying).returncode == 0

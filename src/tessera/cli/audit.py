@@ -12,6 +12,7 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
+from tessera.kit.db.database import Access
 
 FLAWS: Mapping[str, str] = {
     "Altered": "was altered, or the previous entry was altered together with its seal",
@@ -50,7 +51,7 @@ def verify(
     completely rewritten.
     """
     known_head = seals.parse_head(head) if head is not None else None
-    verdict = session.run(lambda work: seals.verify(work, known_head=known_head))
+    verdict = session.run(lambda work: seals.verify(work, known_head=known_head), access=Access.SNAPSHOT)
     if not verdict.findings:
         counts = {"unsealed": verdict.unsealed, "erased": verdict.erased}
         fields = {"entries": verdict.head.position, "head": verdict.head.text(), **counts}
