@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+# What the retention of an organization leaves in place of the data about a candidate.
+ANONYMISED = "[anonymised]"
+
 
 class Subject(StrEnum):
     """The person whom the data is about."""

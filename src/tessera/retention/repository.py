@@ -12,11 +12,10 @@ from tessera.identity.tables import RetentionSettings
 from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.personal_data import personal_columns
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
-from tessera.kit.personal_data import Content, Subject
+from tessera.kit.personal_data import ANONYMISED, Content, Subject
 from tessera.metadata import metadata
 from tessera.retention.rules import FIELDS, Retention
 
-TOMBSTONE = "[anonymised]"
 _LIST = f"select organization_id, {', '.join(FIELDS)} from list_retention_settings()"  # noqa: S608 - our own names
 
 
@@ -33,9 +32,9 @@ def _assignments(table: Table) -> Iterator[str]:
         if data.content in (Content.EMAIL, Content.METADATA):
             yield f"{name} = null"
         elif column.nullable:
-            yield f"{name} = case when {name} is not null then '{TOMBSTONE}' end"
+            yield f"{name} = case when {name} is not null then '{ANONYMISED}' end"
         else:
-            yield f"{name} = '{TOMBSTONE}'"
+            yield f"{name} = '{ANONYMISED}'"
 
 
 # The code of a reservation is unique. Vouchers come first, as in the transactions of storefronts. The recipient of a
@@ -62,7 +61,7 @@ with ended as materialized (
       and record_id = any (array(select id from changed_redemptions))
     returning 1
 )
-update reservations set code = '{TOMBSTONE} ' || id, rescheduled_from = null, anonymised_at = %(now)s
+update reservations set code = '{ANONYMISED} ' || id, rescheduled_from = null, anonymised_at = %(now)s
 where organization_id = %(organization_id)s and id = any (array(select id from ended))
 returning id
 """  # noqa: S608 - our own names
@@ -71,7 +70,7 @@ END_REDEMPTIONS = f"""
 with closed as materialized (
     select id from redemptions
     where organization_id = %(organization_id)s and status in ('Released', 'Expired', 'Cancelled')
-      and person_id <> '{TOMBSTONE}' and updated_at < %(before)s
+      and person_id <> '{ANONYMISED}' and updated_at < %(before)s
     order by updated_at, id limit %(size)s for update skip locked
 ), removed_texts as (
     delete from record_metadata
