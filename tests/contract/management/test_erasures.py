@@ -11,23 +11,26 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT, problem
-from tests.support.redemption_requests import act, create_redemption, reasons, redeem
+from tests.support.redemption_requests import act, copy_redemption, create_redemption, reasons, redeem
 from tests.support.reporting import open_shop, roll_up
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
-from tessera.identity.rules import FunctionPoint
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.db.personal_data import personal_data_map
 from tessera.kit.errors import Invalid
 from tessera.kit.personal_data import Content
 from tessera.metadata import metadata
 from tessera.persons.erasures import lists as erasure_list
+from tessera.persons.erasures import service as erasures
+from tessera.persons.erasures.rules import Eraser, Values
 from tessera.redemptions.ledger import service as ledger
+from tessera.redemptions.reservations.repository import lock_number_of
 from tessera.reports import service as reports
 
 PERSON = "CAND-4711"
@@ -107,7 +110,7 @@ async def planted(
     await plant_redemptions(client, tenant)
     await plant_vouchers(client, tenant, str(partner))
     await roll_up(resources, tenant, now=NOW + timedelta(days=1))
-    plant_audit_entry(superuser, tenant)
+    plant_audit_entries(superuser, tenant, 1)
     async with resources.database.unit_of_work(tenant.id) as work:
         await seals.seal(work, [work.organization_id], now=NOW)
     await plant_user(client, resources, tenant)
@@ -132,17 +135,17 @@ def plant_texts(superuser: psycopg.Connection[Any], tenant: Tenant) -> None:
             assert superuser.execute(update, [values[Content(holds)], tenant.id]).rowcount, column
 
 
-def plant_audit_entry(superuser: psycopg.Connection[Any], tenant: Tenant) -> None:
-    """Add an entry as earlier releases did."""
+def plant_audit_entries(superuser: psycopg.Connection[Any], tenant: Tenant, count: int) -> None:
+    """Add entries as earlier releases did."""
     before = {"email": EMAIL, "first_name": "Lindiwe", "last_name": "Meitner", "notes": TEXT, "version": 1}
     after = before | {"version": 2}
-    entry = [tenant.id, uuid4(), NOW, EMAIL, EMAIL, uuid4(), json.dumps(before), json.dumps(after)]
     superuser.execute(
-        "insert into audit_entries (organization_id, id, at, actor_kind, actor_name, token_issuer, action, entity_kind,"
-        " entity_id, before, after) values (%s, %s, %s, 'User', %s, %s, 'Updated', 'User', %s, %s, %s)",
-        entry,
+        "with entries as (insert into audit_entries (organization_id, id, at, actor_kind, actor_name, token_issuer,"
+        " action, entity_kind, entity_id, before, after) select %s, gen_random_uuid(), %s, 'User', %s, %s,"
+        " 'Updated', 'User', %s, %s, %s from generate_series(1, %s) returning organization_id, id)"
+        " insert into audit_unsealed select organization_id, id from entries",
+        [tenant.id, NOW, EMAIL, EMAIL, uuid4(), json.dumps(before), json.dumps(after), count],
     )
-    superuser.execute("insert into audit_unsealed values (%s, %s)", entry[:2])
 
 
 async def plant_promo_code(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -339,7 +342,120 @@ async def test_a_restored_backup_from_before_the_erasure_is_erased_again(
     assert status_and_body(await export(client, planted, EMAIL)) == UNKNOWN
 
 
-@pytest.mark.parametrize("content", [None, [], {}, {"format": 2}, {"format": 1, "organizations": {"x": {}}}])
+async def test_a_backup_from_between_two_erasures_of_a_person_is_erased_again(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_shop(resources, tenant)
+    for day in range(2):
+        await create_redemption(client, tenant, "SPRING", f"R-{day}", candidate=LIN)
+        clock.now = NOW + timedelta(days=day)
+        assert (await erase(client, tenant, PERSON)).status_code == 200
+    listed = erasure_list.parse(await erasure_list.collect(resources.database))
+    # As in the backup, the person has come back after the first erasure.
+    superuser.execute("update erasures set erased_at = %s where organization_id = %s", [NOW, tenant.id])
+    await create_redemption(client, tenant, "SPRING", "R-3", candidate=LIN)
+    assert [await erasure_list.apply(resources.database, listed, now=clock.now) for _ in range(2)] == [1, 0]
+    assert traces(superuser, tenant) == {}
+
+
+async def test_an_address_that_was_spared_is_spared_after_a_restore(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_shop(resources, tenant)
+    await add_user(resources, tenant, EMAIL)
+    await create_redemption(client, tenant, "SPRING", "R-1", candidate=LIN)
+    await create_redemption(client, tenant, "SPRING", "R-2", candidate=GRACE | {"email": EMAIL})
+    assert (await erase(client, tenant, PERSON)).status_code == 200
+    listed = erasure_list.parse(await erasure_list.collect(resources.database))
+    # As in the backup, the other candidate has not come yet.
+    for table in ("erasures", "erasure_keys"):
+        superuser.execute(f"delete from {table} where organization_id = %s", [tenant.id])
+    superuser.execute("update redemptions set email = null where organization_id = %s", [tenant.id])
+    await create_redemption(client, tenant, "SPRING", "R-3", candidate=LIN)
+    assert await erasure_list.apply(resources.database, listed, now=NOW) == 1
+    query = "select is_active from users where email = %s and organization_id = %s"
+    users = superuser.execute(query, [EMAIL, tenant.id]).fetchall()
+    assert (users, status_and_body(await export(client, tenant, PERSON))) == ([(True,)], UNKNOWN)
+
+
+def test_an_id_that_is_a_word_is_erased_only_from_fields_for_ids() -> None:
+    eraser = Eraser(Values(ids=frozenset({"Active"})))
+    body = {"status": "Active", "candidate": {"personId": "Active", "firstName": "Lin"}, "tags": ["Active"]}
+    assert eraser.json(body) == body | {"candidate": {"personId": "erased", "firstName": "erased"}}
+    assert (eraser.text("Active"), eraser.text("Active today")) == ("Active", "Active today")
+
+
+async def test_only_a_hold_of_a_voucher_waits_for_an_erasure(
+    client: httpx.AsyncClient, resources: Resources, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await create_redemption(client, planted, "SPARE", "R-5", candidate=LIN, holdSeconds=600)
+    async with resources.database.unit_of_work(planted.id) as work:
+        await erasures.erase(work, PERSON, now=NOW)
+        numbers = {code: lock_number_of(planted.id, code) for code in ("R-1", "R-3", "R-4", "R-5")}
+        query = "select pg_try_advisory_xact_lock(%s)"
+        free = {code for code, number in numbers.items() if superuser.execute(query, [number]).fetchone() == (True,)}
+    assert free == {"R-1", "R-3", "R-4"}
+
+
+TOO_MANY = problem(409, "conflict", "Conflict", "More than 1,000 records of one kind are about this person.")
+
+
+async def test_a_person_with_too_many_spellings_is_refused(
+    client: httpx.AsyncClient, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    copy_redemption(superuser, planted, 1001, reservation="R-1", first_name="Lin{n}", email="")
+    assert status_and_body(await erase(client, planted, PERSON)) == TOO_MANY
+
+
+async def test_a_person_with_too_many_vouchers_on_hold_is_refused(
+    client: httpx.AsyncClient, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    id_ = "00000000-0000-0000-0000-{n}"
+    with superuser.transaction():
+        superuser.execute("set local session_replication_role = replica")  # the vouchers need not exist
+        copy_redemption(
+            superuser,
+            planted,
+            1001,
+            reservation="R-4",
+            status="Held",
+            held_until=NOW.isoformat(),
+            voucher_id=id_,
+            reservation_id=id_,
+        )
+        superuser.execute(
+            "insert into reservations (organization_id, id, code, status, created_at, updated_at)"
+            " select organization_id, reservation_id, 'R' || reservation_id, 'Created', created_at, created_at"
+            " from redemptions where organization_id = %s and voucher_id = reservation_id",
+            [planted.id],
+        )
+    assert status_and_body(await erase(client, planted, PERSON)) == TOO_MANY
+
+
+async def test_a_voucher_assigned_to_and_used_by_the_person_is_counted_once(
+    client: httpx.AsyncClient, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    assigned = "update vouchers set recipient_email = %s, assigned_at = now() where organization_id = %s"
+    superuser.execute(assigned, [EMAIL, planted.id])
+    vouchers = superuser.execute("select count(*) from vouchers where organization_id = %s", [planted.id]).fetchone()
+    assert vouchers == ((await erase(client, planted, PERSON)).json()["changed"]["vouchers"],)
+
+
+SECRET, DIGEST = {"key": "00" * 32}, {"00" * 32: "2026-01-01T00:00:00Z"}
+DAMAGED = [
+    SECRET | {"key": "00", "erasures": DIGEST},
+    SECRET | {"erasures": {"00": "2026-01-01T00:00:00Z"}},
+    SECRET | {"erasures": {"00" * 32: "2026-01-01T00:00:00"}},
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(None, [], {}, {"format": 2}, {"format": 1, "organizations": {"x": {}}}),
+        *({"format": 1, "organizations": {str(PLATFORM_ID): each}} for each in DAMAGED),
+    ],
+)
 def test_a_damaged_list_of_erasures_is_refused(content: Any) -> None:
     with pytest.raises(Invalid):
         erasure_list.parse(content)

@@ -196,7 +196,7 @@ WITHOUT_A_TEST_BY_NAME = {
             "count_kept",
             "find_digested",
             "find_mentions",
-            "list_reservation_codes",
+            "list_held_reservations",
         ),
         "an erasure, which searches all records of its organization once",
     ),

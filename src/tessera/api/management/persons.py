@@ -70,8 +70,9 @@ async def export_person(request: Request, caller: PersonManager) -> JsonResponse
 async def erase_person(request: Request, caller: PersonManager) -> Response:
     """Replace everything that names the person by tombstones. Counts, amounts, limits and reports stay as they are.
 
-    Requires the function point `ManagePersons`. A user must be deactivated first, otherwise 409. A person who is
-    unknown or was erased is 404. The audit log has the erasure without its subject.
+    Requires the function point `ManagePersons`. A user must be deactivated first, otherwise 409. So is an address of
+    several candidates, and a person with more than 1,000 spellings or vouchers on hold. A person who is unknown or was
+    erased is 404. The audit log has the erasure without its subject.
     """
 
     async def effect() -> JsonResponse:

@@ -12,6 +12,8 @@ from tessera.kit.errors import Invalid, Violation
 from tessera.persons.erasures import service
 
 FORMAT = 1
+# The length of a digest, and of the secret of an organization.
+DIGEST_BYTES = 32
 # For each organization, its secret and the times of its erasures by digest.
 Erasures = Mapping[UUID, tuple[bytes, Mapping[bytes, datetime]]]
 
@@ -37,13 +39,27 @@ def parse(content: Any) -> Erasures:  # noqa: ANN401 - any JSON value
             raise ValueError(content["format"])
         return {
             UUID(organization_id): (
-                bytes.fromhex(each["key"]),
-                {bytes.fromhex(digest): datetime.fromisoformat(at) for digest, at in each["erasures"].items()},
+                _sha256(each["key"]),
+                {_sha256(digest): _time(at) for digest, at in each["erasures"].items()},
             )
             for organization_id, each in content["organizations"].items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Invalid([Violation("NotErasures", "erasures", "must be a list of `tessera person erasures`")]) from error
+
+
+def _sha256(text: str) -> bytes:
+    digest = bytes.fromhex(text)
+    if len(digest) != DIGEST_BYTES:
+        raise ValueError(text)
+    return digest
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(text)
+    return time
 
 
 async def apply(database: Database, erasures: Erasures, *, now: datetime) -> int:

@@ -1,13 +1,14 @@
 """Statements that erase a person, built from the declarations of the tables."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from tessera.audit.personal_values import ERASED
 from tessera.kit.db.advisory_locks import lock_number
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_text
 from tessera.kit.personal_data import Content
@@ -19,8 +20,6 @@ from tessera.persons.rules import Identity
 Row = dict[str, Any]
 _TEXTS = {Content.RECORD: "{}::text", Content.METADATA: "{}::text", Content.BODY: "convert_from({}, 'UTF8')"}
 _KINDS = {"redemptions": "Redemption", "vouchers": "Voucher"}
-# At most this many different spellings of a person are searched for.
-_MAX_SPELLINGS = 1_000
 
 
 class ErasureRepository:
@@ -40,22 +39,25 @@ class ErasureRepository:
         number = lock_number(f"erasure/{self._organization_id}")
         await self._fetch("select pg_advisory_xact_lock(%(number)s)", number=number)
 
-    async def list_reservation_codes(self, identity: Identity) -> list[str]:
-        """The codes of the reservations of a person."""
+    async def list_held_reservations(self, identity: Identity, *, size: int) -> list[str]:
+        """Up to `size` codes of reservations that hold a voucher for a person."""
         rows = await self._fetch(
             "select s.code from reservations s where s.organization_id = %(organization_id)s and s.id = any (array("
             " select r.reservation_id from redemptions r where r.organization_id = %(organization_id)s"
-            " and r.person_id = any (%(person_ids)s::text[])))",
+            " and r.person_id = any (%(person_ids)s::text[]) and r.status = 'Held' and r.voucher_id is not null))"
+            " limit %(size)s",
             person_ids=list(identity.person_ids),
+            size=size,
         )
         return [row["code"] for row in rows]
 
-    async def list_spellings(self, group: Group, identity: Identity) -> list[Row]:
-        """The different contents of a group of columns in the rows of a person."""
+    async def list_spellings(self, group: Group, identity: Identity, *, size: int) -> list[Row]:
+        """Up to `size` different contents of a group of columns in the rows of a person."""
         return await self._fetch(
             f"select distinct {', '.join(group.contents)} from {group.table}"  # noqa: S608 - names from the code
-            f" where {_condition(group)} limit {_MAX_SPELLINGS}",
+            f" where {_condition(group)} limit %(size)s",
             matches=_matches(group, identity),
+            size=size,
         )
 
     async def list_ids(self, group: Group, identity: Identity) -> list[str]:
@@ -87,7 +89,7 @@ class ErasureRepository:
         return {row["id"]: row["is_active"] for row in rows}
 
     async def count_kept(self, identity: Identity, *, now: datetime) -> dict[str, int]:
-        """The numbers of live holds, live redemptions, used vouchers, and unused vouchers of a recipient."""
+        """The numbers of live holds, live redemptions, and unused vouchers of a recipient."""
         (row,) = await self._fetch(
             "select count(*) filter (where status = 'Held' and held_until > %(now)s) as live_holds,"
             " count(*) filter (where status = 'Redeemed') as live_redemptions, ("
@@ -129,14 +131,15 @@ class ErasureRepository:
         )
         return {bytes(row["digest"]): row["erased_at"] for row in rows}
 
-    async def add_erasures(self, digests: Sequence[bytes], times: Sequence[datetime]) -> None:
-        """Store digests of erased persons."""
+    async def add_erasures(self, erasures: Mapping[bytes, datetime]) -> None:
+        """Store the digests of erased persons with the times of their latest erasures."""
         await self._fetch(
             "insert into erasures (organization_id, digest, erased_at) select %(organization_id)s, digest, at"
             " from unnest(%(digests)s::bytea[], %(times)s::timestamptz[]) as erased (digest, at)"
-            " on conflict do nothing returning digest",
-            digests=list(digests),
-            times=list(times),
+            " on conflict (organization_id, digest) do update"
+            " set erased_at = greatest(erasures.erased_at, excluded.erased_at) returning digest",
+            digests=list(erasures),
+            times=list(erasures.values()),
         )
 
     async def erase_rows(self, group: Group, identity: Identity, key: bytes) -> list[Row]:
@@ -157,7 +160,7 @@ class ErasureRepository:
             matches=matches,
             tombstones=tombstones,
             address=rules.new_address(),
-            erased=rules.ERASED,
+            erased=ERASED,
         )
         if group.has_metadata:
             await self._erase_metadata(_KINDS[group.table], [row["id"] for row in rows])
@@ -170,7 +173,7 @@ class ErasureRepository:
         await self._fetch(
             f"update record_metadata set value = %(erased)s where {condition}",  # noqa: S608 - likewise
             **values,
-            erased=rules.ERASED,
+            erased=ERASED,
         )
 
     async def _raise_versions_of_codes(self, email_keys: Sequence[str]) -> None:

@@ -9,15 +9,16 @@ from uuid import uuid4
 
 import orjson
 
+from tessera.audit.personal_values import ERASED
 from tessera.kit.normalization import email_key, key_of
-from tessera.kit.personal_data import Content
+from tessera.kit.personal_data import ANONYMISED, Content
 
-ERASED = "erased"
 _TOMBSTONE = re.compile(r"erased-[0-9a-f]{32}(@erased\.invalid)?")
 # Client candidate ids may be those of several persons, so nothing is found by them.
 _THEIRS = re.compile(r"((first|last)_?name|client_?candidate_?id)$", re.IGNORECASE)
-# Shorter ids would be found within other texts, so they are erased only where they are the whole value of a field.
-MIN_EMBEDDED = 6
+_PERSON_ID = re.compile(r"person_?id$", re.IGNORECASE)
+# Other ids may be words, so they are erased only where they are the value of a field for person ids.
+_EMBEDDED_ID = re.compile(r"(?=.*\d).{6,}", re.DOTALL)
 _SPECIAL, _ESCAPED = re.compile(r"([\\\\%_])"), r"\\\1"
 _WORD = r"[\w.+@-]"
 
@@ -34,9 +35,9 @@ class Values:
 
     @property
     def embedded(self) -> frozenset[str]:
-        """The texts to find within other texts: addresses, longer ids, and full names in both orders."""
+        """The texts to find within other texts: addresses, long ids with a digit, and full names in both orders."""
         full_names = {text for first, last in self.names if last for text in (f"{first} {last}", f"{last}, {first}")}
-        return self.emails | full_names | {each for each in self.ids if len(each) >= MIN_EMBEDDED}
+        return self.emails | full_names | {each for each in self.ids if _EMBEDDED_ID.fullmatch(each)}
 
     def __or__(self, other: "Values") -> "Values":
         return Values(
@@ -57,7 +58,7 @@ def is_theirs(field_name: str) -> bool:
 
 def is_tombstone(text: str) -> bool:
     """Whether the text replaces the id or the address of an erased person."""
-    return text in (ERASED, "[anonymised]") or _TOMBSTONE.fullmatch(text) is not None
+    return text in (ERASED, ANONYMISED) or _TOMBSTONE.fullmatch(text) is not None
 
 
 def digest(key: bytes, value: str) -> bytes:
@@ -101,44 +102,43 @@ class Eraser:
         pattern = rf"(?<!{_WORD})(?:{either})(?![\w+@-]|\.\w)"
         object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
 
-    def names(self, text: str) -> bool:
-        """Whether the text names the person, as a whole or within it."""
-        return self.identifies(text) or self.text(text) != text
+    def names(self, field_name: str, text: str) -> bool:
+        """Whether the text of a field names the person, as a whole or within it."""
+        return self.identifies(field_name, text) or self.text(text) != text
 
     def text(self, text: str) -> str:
         """The text without what names the person."""
-        if (text in self.values.ids and len(text) >= MIN_EMBEDDED) or email_key(text) in self.values.emails:
-            return ERASED
-        return self._pattern.sub(ERASED, text)
+        return ERASED if email_key(text) in self.values.emails else self._pattern.sub(ERASED, text)
 
     def texts(self, value: Mapping[str, str]) -> dict[str, str]:
         """Texts by key without what names the person."""
         return {key: self.text(text) for key, text in value.items()}
 
-    def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-        """The JSON value of a record without what names the person.
+    def json(self, value: Any, field_name: str = "") -> Any:  # noqa: ANN401 - any JSON value
+        """The JSON value of a record, or of a field of one, without what names the person.
 
         An object that has an id or an address of the person also loses its names.
         """
         match value:
             case str():
-                return ERASED if self.identifies(value) else self.text(value)
+                return ERASED if self.identifies(field_name, value) else self.text(value)
             case list():
-                return [self.json(item) for item in value]
+                return [self.json(item, field_name) for item in value]
             case dict():
                 if value.get("id") in self.values.records and value.get("metadata"):
                     value = value | {"metadata": dict.fromkeys(value["metadata"], ERASED)}
-                is_about_them = any(isinstance(item, str) and self.identifies(item) for item in value.values())
+                is_about_them = any(isinstance(item, str) and self.identifies(key, item) for key, item in value.items())
                 return {
-                    key: ERASED if is_about_them and item is not None and is_theirs(key) else self.json(item)
+                    key: ERASED if is_about_them and item is not None and is_theirs(key) else self.json(item, key)
                     for key, item in value.items()
                 }
             case _:
                 return value
 
-    def identifies(self, text: str) -> bool:
-        """Whether the text is an id or an address of the person."""
-        return text in self.values.ids or email_key(text) in self.values.emails
+    def identifies(self, field_name: str, text: str) -> bool:
+        """Whether the text of a field is an id or an address of the person."""
+        is_id = text in self.values.ids and _PERSON_ID.search(field_name) is not None
+        return is_id or email_key(text) in self.values.emails
 
 
 def values_of(rows: Iterable[Mapping[str, Any]], contents: Mapping[str, Content]) -> Values:

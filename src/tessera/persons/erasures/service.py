@@ -1,9 +1,10 @@
 """The erasure of persons: tombstones replace everything that names one of them."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from tessera.audit import service as audit
@@ -18,9 +19,13 @@ from tessera.persons.erasures import columns, rules
 from tessera.persons.erasures.audit_values.repository import AuditLogRepository
 from tessera.persons.erasures.repository import ErasureRepository
 from tessera.persons.erasures.rules import NOTHING, Eraser, Values
+from tessera.persons.repository import MAX_RECORDS
 from tessera.persons.rules import Identity
-from tessera.persons.service import SharedAddress, identify
+from tessera.persons.service import SharedAddress, TooManyRecords, identify
 from tessera.redemptions.reservations.repository import ReservationRepository
+
+# The most digests of amended entries in one entry of the log.
+MAX_DIGESTS = 1_000
 
 __all__ = ["Erasure", "erase", "erase_again", "list_erasures"]
 
@@ -39,7 +44,7 @@ class Erasure:
 async def erase(work: UnitOfWork, person: str, *, now: datetime) -> Erasure:
     """Replace everything that names a person by tombstones, in one transaction; counts, money and limits stay.
 
-    Raises NotFound for an unknown or erased person, SharedAddress, and WrongState for an active user.
+    Raises NotFound for an unknown or erased person, SharedAddress, TooManyRecords, and WrongState for an active user.
     """
     repository = ErasureRepository(work)
     await repository.lock()
@@ -59,22 +64,32 @@ async def erase_again(work: UnitOfWork, key: bytes, erasures: Mapping[bytes, dat
     await repository.lock()
     await repository.add_key(key)
     known = await repository.list_erasures()
-    digests = [each for each in erasures if each not in known]
+    new = {digest: at for digest, at in erasures.items() if digest not in known or known[digest] < at}
+    if not new:
+        return 0
     # Ids come first: an address may be one that several persons had.
     groups = sorted(columns.groups(), key=lambda group: not group.is_by_id)
     count = 0
     for group in groups:
-        for person in await repository.find_digested(group, key, digests):
+        for person in await repository.find_digested(group, key, list(new)):
             try:
-                identity = await identify(work, person)
+                identity = _listed(await identify(work, person), key, erasures)
                 values = await _values(repository, identity)
             # The person was erased with an earlier id or address, or others have the address in the backup.
             except (NotFound, SharedAddress):
                 continue
             await _erase(work, identity, values, now=now)
             count += 1
-    await repository.add_erasures(digests, [erasures[each] for each in digests])
+    await repository.add_erasures(new)
     return count
+
+
+def _listed(identity: Identity, key: bytes, erasures: Mapping[bytes, datetime]) -> Identity:
+    """The ids and addresses that were erased; others may have had an address then, and no longer in the backup."""
+    return Identity(
+        person_ids=tuple(each for each in identity.person_ids if rules.digest(key, each) in erasures),
+        email_keys=tuple(each for each in identity.email_keys if rules.digest(key, each) in erasures),
+    )
 
 
 async def list_erasures(work: UnitOfWork) -> tuple[bytes | None, Mapping[bytes, datetime]]:
@@ -84,10 +99,12 @@ async def list_erasures(work: UnitOfWork) -> tuple[bytes | None, Mapping[bytes, 
 
 
 async def _values(repository: ErasureRepository, identity: Identity) -> Values:
-    """The texts that name a person; raises NotFound if no row does."""
+    """The texts that name a person; raises NotFound if no row does, and TooManyRecords for more than MAX_RECORDS."""
     values, is_known = NOTHING, False
     for group in columns.groups():
-        rows = await repository.list_spellings(group, identity)
+        rows = await repository.list_spellings(group, identity, size=MAX_RECORDS + 1)
+        if len(rows) > MAX_RECORDS:
+            raise TooManyRecords
         is_known = is_known or bool(rows)
         if group.has_metadata:
             values |= Values(records=frozenset(await repository.list_ids(group, identity)))
@@ -101,30 +118,41 @@ async def _values(repository: ErasureRepository, identity: Identity) -> Values:
 
 async def _erase(work: UnitOfWork, identity: Identity, values: Values, *, now: datetime) -> Erasure:
     repository = ErasureRepository(work)
-    # A redemption that is being confirmed copies its candidate to a voucher.
-    codes = await repository.list_reservation_codes(identity)
+    # A hold that is being confirmed copies its candidate to its voucher.
+    codes = await repository.list_held_reservations(identity, size=MAX_RECORDS + 1)
+    if len(codes) > MAX_RECORDS:
+        raise TooManyRecords
     await run(work.connection, ReservationRepository(work).locking(codes))
     kept = await repository.count_kept(identity, now=now)
     users = list(await repository.list_users(identity))
     key = await repository.get_key()
-    changed: Counter[str] = Counter()
+    changed: defaultdict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for group in columns.groups():
-        changed[group.table] += len(await repository.erase_rows(group, identity, key))
+        rows = await repository.erase_rows(group, identity, key)
+        changed[group.table] |= {tuple(row[name] for name in group.key) for row in rows}
     eraser = Eraser(values)
     entries = await AuditLogRepository(work).erase(eraser, users)
     for table in columns.searched_tables():
         rows = await repository.erase_mentions(table, eraser, await repository.find_mentions(table, values))
-        changed[table.table] += len(rows)
-        entries |= {row["id"] for row in rows if table.table == "audit_entries"}
-    changed["audit_entries"] = len(entries)
+        changed[table.table] |= {tuple(row[name] for name in table.key) for row in rows}
+    changed["audit_entries"] |= {(each,) for each in entries}
     digests = [rules.digest(key, each) for each in (*identity.person_ids, *identity.email_keys)]
-    await repository.add_erasures(digests, [now] * len(digests))
-    counts = {table: count for table, count in sorted(changed.items()) if count}
-    await _record(work, counts, entries, now=now)
+    await repository.add_erasures(dict.fromkeys(digests, now))
+    counts = {table: len(rows) for table, rows in sorted(changed.items()) if rows}
+    await _record(work, counts, [each for (each,) in changed["audit_entries"]], now=now)
     return Erasure(erased_at=now, changed=counts, **kept)
 
 
-async def _record(work: UnitOfWork, counts: Mapping[str, int], entries: set[UUID], *, now: datetime) -> None:
-    """Record the erasure without its subject, with the digests of the entries that no longer match their seals."""
-    after = {"changed": counts, seals.AMENDED: await seals.digest_contents(work, list(entries))}
-    await audit.record(work, Change(action=Action.ERASED, kind="Person", id=new_id(), after=after), now=now)
+async def _record(work: UnitOfWork, counts: Mapping[str, int], entries: Sequence[UUID], *, now: datetime) -> None:
+    """Record the erasure without its subject, with the digests of the entries that no longer match their seals.
+
+    One entry has at most MAX_DIGESTS of them, and further entries of the erasure have the others.
+    """
+    digests, id_ = list((await seals.digest_contents(work, entries)).items()), new_id()
+    afters: list[dict[str, Any]] = [
+        {seals.AMENDED: dict(digests[start : start + MAX_DIGESTS])}
+        for start in range(0, max(len(digests), 1), MAX_DIGESTS)
+    ]
+    afters[0]["changed"] = counts
+    changes = [Change(action=Action.ERASED, kind="Person", id=id_, after=after) for after in afters]
+    await audit.record_all(work, changes, now=now)

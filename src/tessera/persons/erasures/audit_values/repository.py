@@ -7,6 +7,7 @@ from uuid import UUID
 from tessera.audit.personal_values import ERASED
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
+from tessera.kit.normalization import key_of
 from tessera.persons.erasures import rules
 from tessera.persons.erasures.rules import Eraser
 
@@ -57,7 +58,7 @@ class AuditLogRepository:
         erased = list(_erased(eraser, rows))
         keys = {"entry_ids": Uuids([entry_id for entry_id, _ in erased]), "paths": Texts([path for _, path in erased])}
         await self._fetch(_DELETE, own | keys)
-        emails = Texts(sorted({email.lower() for email in values.emails}))
+        emails = Texts(sorted({key_of(email) for email in values.emails}))
         actors = [entry_id for (entry_id,) in await self._fetch(_LOCK_ACTORS, own | {"emails": emails})]
         await self._fetch(_ERASE_ACTORS, own | {"entry_ids": Uuids(actors), "erased": ERASED})
         return {entry_id for entry_id, _ in erased}.union(actors)
@@ -68,11 +69,15 @@ class AuditLogRepository:
 
 def _erased(eraser: Eraser, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[UUID, str]]:
     """The entries and paths of the values that name the person."""
-    about = {entry_id for entry_id, path, value, _ in rows if _is_field(path) and eraser.identifies(value)}
+    about = {entry_id for entry_id, path, value, _ in rows if _is_field(path) and eraser.identifies(_name(path), value)}
     for entry_id, path, value, is_of_user in rows:
         is_beside = entry_id in about and rules.is_theirs(path)
-        if is_beside or (is_of_user and _is_field(path)) or eraser.names(value):
+        if is_beside or (is_of_user and _is_field(path)) or eraser.names(_name(path), value):
             yield entry_id, path
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _is_field(path: str) -> bool:
