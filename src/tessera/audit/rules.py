@@ -46,7 +46,7 @@ class Change:
 def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as the log stores them: JSON, with money as text and times in UTC, without secrets.
 
-    Of metadata it has the keys only, because a text may name a person, and the log cannot forget it.
+    Of metadata it has the keys only, because a text may name a person.
     """
     stored = {name: _json_value(value) for name, value in values.items() if name not in SECRETS | {METADATA}}
     metadata = values.get(METADATA)

@@ -432,6 +432,22 @@ async def test_a_person_with_too_many_vouchers_on_hold_is_refused(
     assert status_and_body(await erase(client, planted, PERSON)) == TOO_MANY
 
 
+async def test_erasures_that_change_the_same_entries_in_any_order_of_their_times_leave_a_sound_log(
+    resources: Resources, planted: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    plant_audit_entries(superuser, planted, 1001)
+    for person, at in ((PERSON, NOW + timedelta(seconds=1)), (GRACE["personId"], NOW)):
+        async with resources.database.unit_of_work(planted.id) as work:
+            await erasures.erase(work, person, now=at)
+    assert await findings(resources, planted, seal=True) == []
+    sizes = superuser.execute(
+        "select count(digest) from audit_entries, jsonb_object_keys(after -> 'amended_entries') digest"
+        " where organization_id = %s and action = 'Erased' group by id order by 1",
+        [planted.id],
+    ).fetchall()
+    assert sizes == [(2,), (2,), (1000,), (1000,)]
+
+
 async def test_a_voucher_assigned_to_and_used_by_the_person_is_counted_once(
     client: httpx.AsyncClient, planted: Tenant, superuser: psycopg.Connection[Any]
 ) -> None:

@@ -195,13 +195,13 @@ class SealRepository:
         return [_entry(row) for row in await self._connection.execute(statement)]
 
     async def list_amendments(self) -> Sequence[dict[str, str]]:
-        """The digests of contents by entry, from each erasure of a person, in the order of the erasures."""
+        """The digests of contents by entry, from each erasure of a person."""
         statement = select(AuditEntry.after[AMENDED]).where(
             AuditEntry.organization_id == self._organization_id,
             AuditEntry.action == Action.ERASED,
             AuditEntry.entity_kind == "Person",
         )
-        return (await self._connection.execute(statement.order_by(AuditEntry.at, AuditEntry.id))).scalars().all()
+        return (await self._connection.execute(statement)).scalars().all()
 
     async def list_untracked(self, size: int) -> Sequence[UUID]:
         """Up to `size` entries that have neither a seal nor a row in `audit_unsealed`."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -156,7 +156,7 @@ def seals(entries: Sequence[SealedEntry], *, head: Head) -> list[Seal]:
     return links
 
 
-def flaws(links: Sequence[Link], *, head: Head, amended: Mapping[UUID, str]) -> Iterator[Finding]:
+def flaws(links: Sequence[Link], *, head: Head, amended: Mapping[UUID, Collection[str]]) -> Iterator[Finding]:
     """The flaws of the links after this head; an altered link is reported once and does not affect the next one.
 
     `amended` has the digests of the contents that erasures of persons have left in entries under the first rule.
@@ -169,20 +169,20 @@ def flaws(links: Sequence[Link], *, head: Head, amended: Mapping[UUID, str]) -> 
         if entry is None:
             yield Finding(Flaw.ENTRY_MISSING, seal.position, seal.entry_id)
         # After a gap, the previous digest is unknown.
-        elif is_next and not _is_intact(entry, seal, values, previous=previous, amended=amended.get(entry.id)):
+        elif is_next and not _is_intact(entry, seal, values, previous=previous, amended=amended.get(entry.id, ())):
             yield Finding(Flaw.ALTERED, seal.position, seal.entry_id)
         position, previous = seal.position, seal.digest
 
 
 def _is_intact(
-    entry: SealedEntry, seal: Seal, values: Mapping[str, SaltedValue], *, previous: bytes, amended: str | None
+    entry: SealedEntry, seal: Seal, values: Mapping[str, SaltedValue], *, previous: bytes, amended: Collection[str]
 ) -> bool:
     try:
         is_sealed = digest(entry, rule=seal.rule, position=seal.position, previous=previous) == seal.digest
     except rfc8785.CanonicalizationError:
         return False
     if seal.rule == FIRST_RULE:
-        return is_sealed or amended == content_digest(entry)
+        return is_sealed or content_digest(entry) in amended
     return is_sealed and _has_own_values(entry, values)
 
 

@@ -1,5 +1,6 @@
 """The chain of seals over the audit log: sealing and verification."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,9 +82,13 @@ async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict
     return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed(), erased)
 
 
-async def _amended(seals: SealRepository) -> dict[UUID, str]:
-    """The digests of the contents that erasures have left in entries."""
-    return {UUID(entry_id): text for each in await seals.list_amendments() for entry_id, text in each.items()}
+async def _amended(seals: SealRepository) -> dict[UUID, set[str]]:
+    """The digests of the contents that erasures have left in entries, of which none is the last: clocks may differ."""
+    amended: defaultdict[UUID, set[str]] = defaultdict(set)
+    for digests in await seals.list_amendments():
+        for entry_id, digest in digests.items():
+            amended[UUID(entry_id)].add(digest)
+    return amended
 
 
 async def _has(seals: SealRepository, head: Head, *, start: Head) -> bool:
