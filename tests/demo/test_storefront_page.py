@@ -22,6 +22,7 @@ from tessera.settings import Settings
 pytestmark = needs_chromium
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
+ANY_VERSION = {"If-Match": "*"}
 TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of other objects
 
 
@@ -96,6 +97,12 @@ async def shop(browser: BrowserContext, demonstration: Demonstration, storefront
         yield found
 
 
+def managing(shop: Storefront, demonstration: Demonstration) -> httpx.AsyncClient:
+    """A client of the management API for an administrator of the shop's organization."""
+    headers = {"Authorization": f"Bearer {demonstration.credentials.organizations[0].administrator_token}"}
+    return httpx.AsyncClient(base_url=f"{shop.url}/management/v1", headers=headers, timeout=90)
+
+
 def refusal(status: int) -> str:
     words = {400: "Bad Request", 409: "Conflict", 503: "Service Unavailable"}[status]
     return f"Failed to load resource: the server responded with a status of {status} ({words})"
@@ -110,9 +117,9 @@ async def test_valid_codes_show_their_price_and_invalid_ones_every_reason(shop: 
     await shop.press("Check the code")
     await expect(shop.said.locator("p")).to_have_text("NEVERMORE cannot be used:")
     assert await shop.said.locator("li").all_inner_texts() == [
-        "The code is inactive.",
+        "The code is not valid now.",
         "The code has expired.",
-        "The code does not apply to this product.",
+        "The code is not for this exam.",
     ]
     await shop.fill("NEXTMONTH")
     await shop.press("Check the code")
@@ -131,7 +138,7 @@ async def test_a_code_is_checked_by_keyboard_without_a_booking(shop: Storefront)
     await shop.page.keyboard.press("Tab")
     await shop.page.keyboard.type("nothing")
     await shop.page.keyboard.press("Enter")
-    await expect(shop.said.locator("li")).to_have_text("The code does not exist.")
+    await expect(shop.said.locator("li")).to_have_text("The code does not exist. Please check the spelling.")
     assert await shop.ask(code="nothing") == []
 
 
@@ -174,7 +181,7 @@ async def test_codes_are_combined_and_the_hold_of_all_is_extended(shop: Storefro
     await shop.page.locator("#hold-for option").first.evaluate("option => { option.value = 60 }")
     await shop.hold("STACK20")
     await shop.expect_title("The code is on hold for you")
-    for code, error in (("WELCOME", "cannot be combined"), ("NOTHING", "does not exist")):
+    for code, error in (("WELCOME", "cannot be used together"), ("NOTHING", "does not exist")):
         await shop.page.get_by_label("Another code").fill(code)
         await shop.press("Add the code")
         await expect(shop.page.locator("#another-error")).to_contain_text(error)
@@ -208,13 +215,53 @@ async def test_a_code_that_is_used_up_is_refused_beside_its_field_and_says_when_
     await expect(shop.page.locator("#code-error")).to_contain_text("The code is used up. It may become available on ")
 
 
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        (0, "Nothing is left to pay, so no code is needed, and this one is not used."),
+        (0.01, "The code takes nothing off this price, so it is not used."),
+    ],
+)
+async def test_a_code_without_effect_is_not_offered_and_the_price_is_the_servers(
+    shop: Storefront, demonstration: Demonstration, price: float, words: str
+) -> None:
+    shop.expected = [refusal(409)]
+    async with managing(shop, demonstration) as management:
+        (exam,) = (await management.get("/store-exams?code=CLD-100")).json()["data"]
+        sold = {"code": exam["code"], "name": exam["name"], "price": price}
+        assert (await management.put(f"/store-exams/{exam['id']}", json=sold, headers=ANY_VERSION)).status_code == 200
+    await shop.page.get_by_label("Exam").select_option("CLD-100")
+    await shop.fill("WELCOME")
+    await shop.press("Check the code")
+    await expect(shop.said.locator("li")).to_have_text(words)
+    assert await shop.page.locator("#final-price").inner_text() == f"${price:.2f}"
+    await shop.press("Hold the code")
+    await expect(shop.page.locator("#code-error")).to_have_text(words)
+
+
+async def test_a_price_that_is_gone_when_the_code_is_held_is_not_shown_any_more(
+    shop: Storefront, demonstration: Demonstration
+) -> None:
+    shop.expected = [refusal(409)]
+    async with managing(shop, demonstration) as management:
+        terms = {"name": "GOINGFAST", "discountPercent": 50, "isActive": True}
+        created = await management.post("/promo-codes", json=terms)
+        await shop.fill("GOINGFAST")
+        await shop.press("Check the code")
+        await expect(shop.page.locator("#final-price")).to_have_text("$67.50")
+        await management.post(f"/promo-codes/{created.json()['id']}/deactivate", headers=ANY_VERSION)
+    await shop.press("Hold the code")
+    await expect(shop.page.locator("#code-error")).to_have_text("The code is not valid now.")
+    await expect(shop.page.locator("#final-price")).to_have_text("$135.00")
+
+
 async def test_a_candidate_uses_a_code_once_where_that_is_its_limit(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("ONEEACH")
     await shop.press("Confirm for $101.25")
     await shop.press("Book another exam")
     await shop.press("Hold the code")
-    await expect(shop.page.locator("#code-error")).to_have_text("The code is used up for this candidate.")
+    await expect(shop.page.locator("#code-error")).to_have_text("You have used this code as often as it allows.")
 
 
 @pytest.mark.parametrize(("button", "complaints"), [("Check the code", []), ("Hold the code", [refusal(409)])])

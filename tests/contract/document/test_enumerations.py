@@ -1,6 +1,7 @@
 """Every status, kind, reason and error code is an enumeration of the document that says what each value means."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
@@ -14,6 +15,7 @@ import tessera
 from tessera.api import vocabulary
 from tessera.api.error_rendering import codes
 from tessera.api.http.enumerations import Enumeration
+from tessera.demo.storefront import page
 from tessera.record_metadata.rules import Kind as MetadataKind
 
 NAMES = ("status", "kind", "type", "errorCode", "error", "action")
@@ -78,6 +80,14 @@ def audited_kinds() -> Iterator[str]:
 )
 def test_every_code_that_the_program_uses_has_a_meaning(enumeration: Enumeration, used: Callable[[], set[str]]) -> None:
     assert set(enumeration.meanings) == used()
+
+
+def test_the_demonstration_storefront_has_words_for_every_reason_against_a_code() -> None:
+    script = (page.FILES / "page.js").read_text()
+    table = script.partition("const MESSAGES = {\n")[2].partition("\n};")[0]
+    messages = dict(re.findall(r'^  (\w+): "([A-Z].+\.)",$', table, re.MULTILINE))
+    assert len(messages) == len(table.splitlines())
+    assert set(vocabulary.REASON.meanings) <= set(messages)
 
 
 def test_every_member_of_an_enum_has_a_meaning() -> None:

@@ -139,13 +139,34 @@ const FIELDS = {
   "/candidate/email": "email",
   "/holdSeconds": "hold-for",
 };
-// Error codes are stable, so a shop can have its own messages for common codes. Other codes show the server's message.
+// Error codes are stable, so a shop can have its own messages: here for some fields, and for every reason against the use
+// of a code. Other codes show the server's message.
 const MESSAGES = {
   Required: "This field is required.",
   NotCode: "Please enter a code.",
   NotEmail: "Please enter a valid e-mail address.",
+  NotFound: "The code does not exist. Please check the spelling.",
+  Inactive: "The code is not valid now.",
+  Archived: "The code is not valid any more.",
   NotStarted: "This code cannot be used yet.",
+  Expired: "The code has expired.",
+  UsedUp: "The code is used up.",
+  UsedUpForCandidate: "You have used this code as often as it allows.",
+  UsedUpForOrganization: "The code is used up.",
+  Used: "The voucher has been used.",
+  Held: "Another booking is using this voucher.",
+  SwitchedOff: "The voucher is switched off. Please ask the company that gave it to you.",
+  PurchaseIncomplete: "The voucher cannot be used yet. Please ask the company that gave it to you.",
+  NotCovered: "The code is not for this exam.",
   EmailRequired: "This code is restricted to certain e-mail addresses. Please enter yours.",
+  EmailNotListed: "The code is for other e-mail addresses.",
+  EmailNotRecipient: "The voucher is for another e-mail address.",
+  EmailDomainNotAllowed: "Please enter the e-mail address that you have at your company.",
+  ReservationEnded: "This booking has ended. Please book again.",
+  ReservationDiffers: "This booking is for somebody else or for another exam. Please book again.",
+  NotCombinable: "The code cannot be used together with the other code.",
+  NothingLeftToPay: "Nothing is left to pay, so no code is needed, and this one is not used.",
+  NoDiscount: "The code takes nothing off this price, so it is not used.",
 };
 
 function showProblem(error) {
@@ -157,7 +178,8 @@ function showProblem(error) {
     showMessage(error.message);
   } else {
     const otherErrors = error.errors.filter(({ pointer }) => !(pointer in FIELDS));
-    showMessage("Please check the marked fields.", otherErrors.map(messageFor));
+    const hasMarks = otherErrors.length < error.errors.length;
+    showMessage(hasMarks ? "Please check the marked fields." : "This is not possible:", otherErrors.map(messageFor));
     for (const each of error.errors) if (each.pointer in FIELDS) mark(FIELDS[each.pointer], messageFor(each));
     document.querySelector("[aria-invalid=true]")?.focus();
   }
@@ -224,6 +246,7 @@ async function handle(action) {
   try {
     await action();
   } catch (error) {
+    if (!booking) showListPrice(); // an earlier check may have shown a price that is refused now
     showProblem(error);
   } finally {
     busy = false;
@@ -239,7 +262,7 @@ async function handleCheck() {
     const expiry = result.validUntil ? [`Valid until ${time(result.validUntil)}.`] : [];
     showMessage(`${result.code} is valid.`, [...uses, ...expiry]);
   } else {
-    showListPrice();
+    showListPrice(result.listPrice);
     showMessage(`${result.code} cannot be used:`, result.reasons.map(messageFor));
     if (result.reasons.some(({ code }) => code === "EmailRequired")) mark("email", MESSAGES.EmailRequired);
   }
