@@ -128,3 +128,27 @@ async def test_a_day_without_redemptions_is_skipped_and_may_be_years_ago(
     with ledger_connection(addresses) as connection:
         append(connection, tenant, [ledger.entry(at) for at in days for _ in range(20)])
     assert await roll_up(resources, tenant, now=NOW) == [str(day.date()) for day in days]
+
+
+async def test_a_day_of_the_largest_discounts_is_rolled_up(
+    resources: Resources, tenant: Tenant, addresses: Addresses
+) -> None:
+    largest = Decimal("9999999999.99")
+    entries = [
+        Entry(
+            at=BEGIN,
+            change=1,
+            code="CODE",
+            store_exam_id=tenant.exam_ids["NCA-GENL"],
+            product_bundle_id=None,
+            partner_id=None,
+            discount=largest,
+        )
+        for _ in range(101)
+    ]
+    with ledger_connection(addresses) as connection:
+        append(connection, tenant, entries)
+    for _ in range(2):
+        (total,) = await read_report(resources, tenant, Dimension.CODE, date.min, date.max)
+        assert total == ("CODE", 101, 0, 101 * largest)
+        await roll_up(resources, tenant, now=BEGIN + timedelta(days=2))

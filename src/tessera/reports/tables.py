@@ -38,7 +38,7 @@ class RedemptionTotal(Base):
     day: Mapped[date]
     redeemed: Mapped[int]
     cancelled: Mapped[int]
-    discount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    discount: Mapped[Decimal] = mapped_column(Numeric(24, 2))
 
 
 class ReportMark(Base):
