@@ -15,7 +15,7 @@ from tessera.kit.normalization import (
     key_of,
     stored_email,
     stored_name,
-    typed_code,
+    trimmed,
 )
 
 
@@ -64,10 +64,10 @@ def test_keys_are_their_own_keys(address: str, text: str) -> None:
     assert domain_key(domain_key(text)) == domain_key(text)
 
 
-def test_what_has_no_width_is_not_part_of_a_typed_code() -> None:
-    assert typed_code("\ufeff\u200b \N{IDEOGRAPHIC SPACE}A B\u2060\u200d\n") == "A B"
-    assert typed_code("A\u200bB") == "A\u200bB"
-    assert typed_code("\u200b\u200e") == ""
+def test_what_has_no_width_is_not_part_of_a_trimmed() -> None:
+    assert trimmed("\ufeff\u200b \N{IDEOGRAPHIC SPACE}A B\u2060\u200d\n") == "A B"
+    assert trimmed("A\u200bB") == "A\u200bB"
+    assert trimmed("\u200b\u200e") == ""
 
 
 def test_names_are_trimmed_and_composed_and_compared_after_case_folding() -> None:

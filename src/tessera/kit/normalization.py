@@ -21,9 +21,9 @@ MAX_EMAIL_LENGTH = 254
 # for the event loop; the longest list has half of this number.
 MAX_CACHED_DOMAINS = 20_000
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-# Zero-width characters and the byte-order mark, which are often copied along with a code.
+# Zero-width characters and the byte-order mark, which are often copied along with a text.
 _ZERO_WIDTH = "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_AROUND_CODES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _ZERO_WIDTH
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _ZERO_WIDTH
 
 
 def key_of(text: str) -> str:
@@ -35,9 +35,9 @@ def key_of(text: str) -> str:
     return text.translate(_LOWER)
 
 
-def typed_code(text: str) -> str:
-    """A code as its user means it: without white space, zero-width characters and byte-order marks around it."""
-    return text.strip() if text.isascii() else text.strip(_AROUND_CODES)
+def trimmed(text: str) -> str:
+    """A text as its user means it: without white space, zero-width characters and byte-order marks around it."""
+    return text.strip() if text.isascii() else text.strip(_BLANKS)
 
 
 def composed(text: str) -> str:
@@ -56,8 +56,8 @@ def _is_normalizable(text: str) -> bool:
 
 
 def stored_name(text: str) -> str:
-    """The stored form of a name: composed, and without white space around it."""
-    return composed(text.strip()).strip()
+    """The stored form of a name: composed, and without what cannot be seen around it."""
+    return trimmed(composed(trimmed(text)))
 
 
 def store_names(draft: object, *fields: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from tessera.kit.imports import cells
 from tessera.kit.imports.cells import Parser
 from tessera.kit.imports.rows import Columns
-from tessera.kit.normalization import key_of, typed_code
+from tessera.kit.normalization import key_of, trimmed
 from tessera.record_metadata import cells as metadata_cells
 from tessera.record_metadata.rules import COLUMN_PREFIX
 from tessera.vouchers.rules import ReservationStatus
@@ -21,7 +21,7 @@ def _status(text: str) -> ReservationStatus:
 
 
 PARSERS: Mapping[str, Parser] = {
-    "code": typed_code,
+    "code": trimmed,
     "is_active": cells.flag,
     "is_used": cells.flag,
     "expires_at": cells.instant,

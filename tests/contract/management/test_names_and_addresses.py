@@ -20,7 +20,7 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict
 
 async def test_spellings_of_one_name_are_one_partner(client: httpx.AsyncClient, tenant: Tenant) -> None:
     assert await create(client, tenant, PARTNERS, {"name": " Acme\t"}) == (201, "Acme")
-    for name in ("Acme", "Acme ", "\N{NO-BREAK SPACE}ACME"):
+    for name in ("Acme", "Acme ", "\N{NO-BREAK SPACE}ACME", "\N{ZERO WIDTH SPACE}Acme \N{ZERO WIDTH NO-BREAK SPACE}"):
         assert await create(client, tenant, PARTNERS, {"name": name}) == (400, "NameTaken")
     assert await create(client, tenant, PARTNERS, {"name": DECOMPOSED}) == (201, "Café")
     assert await create(client, tenant, PARTNERS, {"name": "CAFÉ"}) == (400, "NameTaken")
@@ -30,7 +30,7 @@ async def test_spellings_of_one_name_are_one_partner(client: httpx.AsyncClient, 
 
 
 async def test_every_other_name_is_kept_trimmed_and_composed(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    name = f" {DECOMPOSED}\N{NO-BREAK SPACE}"
+    name = f"\N{ZERO WIDTH NO-BREAK SPACE} {DECOMPOSED}\N{NO-BREAK SPACE}\N{ZERO WIDTH SPACE}"
     bodies: dict[str, dict[str, Any]] = {
         "voucher-programs": PROGRAM,
         "store-exams": {"code": "X-1", "price": 1},

@@ -10,7 +10,7 @@ from tessera.api.http.parsing import parsed_query
 from tessera.api.serving.operations import HotLookup, Route
 from tessera.identity.authentication.credentials import Credential, parse_key
 from tessera.kit.errors import DomainError
-from tessera.kit.normalization import typed_code
+from tessera.kit.normalization import trimmed
 from tessera.promo_codes.uses import service
 from tessera.promo_codes.uses.service import PromoCodeNotFound, UsabilityRequest, Validation
 
@@ -36,7 +36,7 @@ def _read(request: Request, key: Credential) -> tuple[UsabilityRequest, DomainEr
 
 def _parameters(query: bytes) -> tuple[str, str]:
     values = dict(parsed_query(query))
-    code, bundle_id = typed_code(values.get("code", "")), values.get("product_bundle_id", "").strip()
+    code, bundle_id = trimmed(values.get("code", "")), values.get("product_bundle_id", "").strip()
     if not code:
         raise CodeMissing
     if bundle_id and not _UUID.fullmatch(bundle_id):

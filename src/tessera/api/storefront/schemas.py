@@ -18,7 +18,7 @@ from tessera.api.http.fields import (
 from tessera.api.http.metadata import FILTER, FILTER_EXAMPLES, MetadataFilter
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import CODE_KIND, REASON, REDEMPTION_STATUS, RESERVATION_STATUS
-from tessera.kit.normalization import typed_code
+from tessera.kit.normalization import trimmed
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 
@@ -36,7 +36,7 @@ def _codes(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON value
 
 
 def _code(value: Any) -> str:  # noqa: ANN401
-    code = typed_code(value) if isinstance(value, str) else ""
+    code = trimmed(value) if isinstance(value, str) else ""
     if not 1 <= len(code) <= MAX_CODE_LENGTH or "\0" in code:
         raise parse_error("NotCode", f"must be a string of 1 to {MAX_CODE_LENGTH} characters")
     return code
@@ -50,7 +50,7 @@ Code = Annotated[
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_CODE_LENGTH,
-            "pattern": r"[^\s\u180e\u200b-\u200f\u2060\ufeff]",  # not only what `typed_code` strips
+            "pattern": r"[^\s\u180e\u200b-\u200f\u2060\ufeff]",  # not only what `trimmed` strips
         }
     ),
 ]
