@@ -118,13 +118,13 @@ async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_i
     assert purchase_state(superuser, purchase_id) == complete(20)
 
 
-async def test_no_code_looks_like_a_number(
+async def test_no_code_looks_like_a_number_or_a_date(
     monkeypatch: pytest.MonkeyPatch, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
     superuser.execute("update voucher_programs set voucher_code_prefix = '7' where organization_id = %s", [tenant.id])
     purchase_id = await buy(resources, tenant)
-    drawn = chain(["076478", "6976E7", "00"] * 6, (f"A{number:03}" for number in count(1)))
+    drawn = chain(["076478", "6976E7", "MAR31"] * 6, (f"A{number:03}" for number in count(1)))
     monkeypatch.setattr(codes, "random_texts", lambda wanted, *, length: list(islice(drawn, wanted)))
     assert await issue(resources, tenant, purchase_id) == 20
     assert codes_of(superuser, purchase_id) == [f"7A{number:03}" for number in range(1, 21)]

@@ -13,7 +13,7 @@ PURCHASE_CODE_LENGTH = 10
 # At most one in this many random guesses is a valid code.
 GUESSES_PER_HIT = 1_000_000_000
 
-# Codes are drawn again if they are in use or look like numbers: one in 10^9, and one in 10^4. The second round is rare.
+# Codes that are in use (one in 10^9) or look like numbers or dates (one in 10^4) are drawn again, which is rarely needed.
 MAX_ROUNDS = 20
 
 MAX_READINGS = 12

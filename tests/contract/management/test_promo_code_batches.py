@@ -231,6 +231,13 @@ async def test_a_job_that_has_made_its_share_queues_the_next_one(
     ("changes", "errors"),
     [
         ({"quantity": None, "length": None}, [("quantity", "Required", "is"), ("length", "Required", "is")]),
+        (
+            {"restrictToEmailAddresses": True, "emailAddresses": ["ada@example.com"]},
+            [
+                ("emailAddresses", "UnknownProperty", "is not a known property"),
+                ("restrictToEmailAddresses", "UnknownProperty", "is not a known property"),
+            ],
+        ),
         ({"quantity": 0}, [("quantity", "QuantityRange", "must be between 1 and 1,000,000")]),
         ({"quantity": 1_000_001}, [("quantity", "QuantityRange", "must be between 1 and 1,000,000")]),
         ({"length": 0}, [("length", "LengthRange", "must be at least 1")]),
@@ -254,7 +261,7 @@ async def test_a_job_that_has_made_its_share_queues_the_next_one(
                     "length",
                     "SpaceTooSmall",
                     "must be at least 8: the pattern needs 1,000,000,000,000 possible names that do not look like"
-                    " numbers, 1,000,000 for each code, and has 1,048,576",
+                    " numbers or dates, 1,000,000 for each code, and has 1,048,576",
                 )
             ],
         ),
@@ -283,8 +290,8 @@ async def test_the_space_is_shared_with_the_batches_before(client: httpx.AsyncCl
     await order(client, tenant, length=6, quantity=1000)
     answer = await client.post(URL, json=NEW | {"length": 6, "quantity": 74, "prefix": "SPRING"}, headers=tenant.bearer)
     words = (
-        "the pattern needs 1,074,000,000 possible names that do not look like numbers, 1,000,000 for each code, and has"
-        " 1,073,741,824."
+        "the pattern needs 1,074,000,000 possible names that do not look like numbers or dates, 1,000,000 for each"
+        " code, and has 1,073,741,824."
     )
     assert status_and_body(answer) == invalid(("/length", "SpaceTooSmall", f"length must be at least 7: {words}"))
     await order(client, tenant, length=6, quantity=1000, prefix="AUTUMN")

@@ -34,8 +34,8 @@ RESOURCE = Resource(PromoCodeBatchModel, id=ID)
 SPACE_TOO_SMALL = (
     "/length",
     "SpaceTooSmall",
-    "length must be at least 8: the pattern needs 100,000,000,000 possible names that do not look like numbers,"
-    " 1,000,000 for each code, and has 34,359,578,368.",
+    "length must be at least 8: the pattern needs 100,000,000,000 possible names that do not look like numbers or"
+    " dates, 1,000,000 for each code, and has 34,344,525,068.",
 )
 
 

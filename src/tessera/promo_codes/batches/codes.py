@@ -2,23 +2,23 @@
 
 import secrets
 
-from tessera.codes.rules import looks_like_number
+from tessera.codes.rules import looks_like_number_or_date
 
-# If this many draws do not suffice, almost all names of the pattern look like numbers.
+# If this many draws do not suffice, almost all names of the pattern look like numbers or dates.
 MAX_DRAWS = 100
 
 
 def random_names(count: int, *, prefix: str, length: int, alphabet: str) -> list[str]:
     """Distinct names: the prefix, and characters of the alphabet, all equally likely.
 
-    No name looks like a number. There are fewer than `count` if the pattern has hardly any such name.
+    No name looks like a number or a date. There are fewer than `count` if the pattern has hardly any such name.
     """
     names: set[str] = set()
     for _ in range(MAX_DRAWS):
         if len(names) < count:
             letters = _random_letters((count - len(names)) * length, alphabet)
             drawn = (prefix + letters[start : start + length] for start in range(0, len(letters), length))
-            names.update(name for name in drawn if not looks_like_number(name))
+            names.update(name for name in drawn if not looks_like_number_or_date(name))
     return list(names)
 
 

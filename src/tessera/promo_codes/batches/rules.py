@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import prod
 
+from tessera.codes.rules import numbers_and_dates
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
@@ -45,21 +47,19 @@ class Pattern:
 
     @property
     def space(self) -> int:
-        """The number of names with this pattern that do not look like numbers."""
+        """The number of names with this pattern that do not look like numbers or dates."""
         length, alphabet = self.length or 0, set(key_of(self.alphabet or ""))
-        return int(len(alphabet) ** length) - self._count_numbers(length, alphabet)
+        prefix, choices = key_of(self.prefix or ""), {"#": len(alphabet & _DIGITS)}
+        forms = (form for form in numbers_and_dates(len(prefix) + length) if _begins(form, prefix))
+        converted = (prod(choices.get(each, each in alphabet) for each in form[len(prefix) :]) for form in forms)
+        return int(len(alphabet) ** length) - sum(converted)
 
-    def _count_numbers(self, length: int, alphabet: set[str]) -> int:
-        digits = len(alphabet & _DIGITS)
-        before, exponent, after = key_of(self.prefix or "").partition("e")
-        if not set(before + after) <= _DIGITS or (exponent and not before):
-            return 0
-        count = int(digits**length)
-        if not exponent and "e" in alphabet:
-            # The places of the `E`: at least one digit precedes it, and one follows.
-            places = max(length - 1 if before else length - 2, 0)
-            count += int(places * digits ** (length - 1))
-        return count
+
+def _begins(form: str, prefix: str) -> bool:
+    """Whether a form of numbers or dates, which is longer, begins with this prefix."""
+    return all(
+        each == letter or (each == "#" and letter in _DIGITS) for each, letter in zip(form, prefix, strict=False)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,5 +106,5 @@ def space_violations(pattern: Pattern, *, quantity: int, used_names: int) -> Ite
         "SpaceTooSmall",
         "length" if length else "alphabet",
         f"must be {f'at least {length}' if length else 'larger'}: the pattern needs {needed:,} possible names that do"
-        f" not look like numbers, {NAMES_PER_CODE:,} for each code, and has {pattern.space:,}",
+        f" not look like numbers or dates, {NAMES_PER_CODE:,} for each code, and has {pattern.space:,}",
     )

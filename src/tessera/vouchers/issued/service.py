@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.codes.rules import looks_like_number
+from tessera.codes.rules import looks_like_number_or_date
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import CursorPage, JsonPage
 from tessera.kit.db.records import record_of
@@ -94,7 +94,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             return
         texts = [batch.prefix + text for text in codes.random_texts(missing, length=length)]
         missing -= await vouchers.add_batch(
-            [text for text in texts if not looks_like_number(text)],
+            [text for text in texts if not looks_like_number_or_date(text)],
             purchase_id=batch.purchase_id,
             partner_id=batch.partner_id,
             expires_at=expiry(now, batch.valid_days),
