@@ -296,6 +296,57 @@ def test_names_and_addresses_that_collide_are_reported_and_stay_as_they_are(
     ]
 
 
+def test_what_the_rules_of_reservations_would_not_allow_is_named_and_stays_as_it_is(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0019")
+    owner, purchase, exams = new_id(), new_id(), (new_id(), new_id())
+    with psycopg.connect(plain(empty), autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")  # without the rows that foreign keys refer to
+        connection.execute(
+            "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
+            " held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+            " values (%s, %s, 'paid', 'Active', 1, 0, 0, false, false, false, now(), 1)",
+            [owner, new_id()],
+        )
+        connection.execute(
+            "insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, is_archived,"
+            " expires_at, version) values (%s, %s, %s, %s, 'PAID', true, false, now(), 1)",
+            [owner, new_id(), purchase, new_id()],
+        )
+        used = (("R-TWO", 0, 50), ("R-TWO", 0, 50), ("R-OTHER", 0, 1), ("R-OTHER", 1, 1), ("R-MUCH", 0, 60))
+        ids = {code: new_id() for code, *_ in used}
+        for code, id_ in ids.items():
+            connection.execute(
+                "insert into reservations (organization_id, id, code, status, created_at, updated_at)"
+                " values (%s, %s, %s, 'Created', now(), now())",
+                [owner, id_, code],
+            )
+        for number, (code, exam, discount) in enumerate([*used, ("R-MUCH", 0, 60)]):
+            connection.execute(
+                "insert into redemptions (organization_id, id, reservation_id, code, promo_code_owner_id,"
+                " promo_code_id, store_exam_id, person_id, client_candidate_id, first_name, last_name, list_price,"
+                " discount, status, changes, created_at, updated_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s, 'P', 'C', 'A', 'B', 100, %s, 'Redeemed', 1, now(), now())",
+                [owner, new_id(), ids[code], f"C{number}", owner, new_id(), exams[exam], discount],
+            )
+        contents = (
+            "select to_jsonb(r) - '{earlier_discounts,is_combinable,made_by,metadata}'::text[] from redemptions r"
+        )
+        before = connection.execute(f"{contents} order by id").fetchall()
+        with capture_logs() as logs:
+            schema.migrate(empty, login(empty, "tessera_app"))
+        assert connection.execute(f"{contents} order by id").fetchall() == before
+    found = [
+        (each["event"], each["count"], each["first"]) for each in logs if each.get("organization_id") == str(owner)
+    ]
+    assert found == [
+        ("reservations are for several candidates or products", 1, ["R-OTHER"]),
+        ("reservations use several codes", 3, ["R-MUCH", "R-OTHER", "R-TWO"]),
+        ("the codes of reservations give more than the price", 1, ["R-MUCH"]),
+        ("promo codes have the text of a voucher, which takes precedence", 1, ["paid"]),
+    ]
+
+
 def test_all_who_could_see_voucher_codes_get_the_right(empty: str) -> None:
     schema.migrate(empty, login(empty, "tessera_app"))
     go_to(empty, "0035")

@@ -13,7 +13,7 @@ PURCHASE_CODE_LENGTH = 10
 # At most one in this many random guesses is a valid code.
 GUESSES_PER_HIT = 1_000_000_000
 
-# Codes that are in use (one in 10^9) or look like numbers or dates (one in 10^4) are drawn again, which is rarely needed.
+# Codes that are in use (one in 10^9) or look like numbers or dates (one in 10^4) are drawn again, once as a rule.
 MAX_ROUNDS = 20
 
 MAX_READINGS = 12
