@@ -3,6 +3,7 @@
 from tessera.api.serving.budgets import GuessLimits
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.shares import ShareLimits, Shares
+from tessera.idempotency.service import LIFETIME
 from tessera.kit.shares import SlotTimeouts
 from tessera.kit.token_buckets import Rate
 from tessera.settings import Settings
@@ -32,6 +33,7 @@ def shares(settings: Settings) -> Shares:
         uploads=settings.uploads_mib * mib,
         uploads_of_one=settings.organization_uploads_mib * mib,
         open_imports_of_one=settings.organization_open_imports,
+        responses_of_one=_responses(settings.organization_stored_mib * mib).divided_by(settings.processes),
         slot_timeouts=SlotTimeouts(own_share=settings.share_wait_seconds, all_slots=60),
     )
     return Shares(limits)
@@ -58,6 +60,10 @@ def of_connections(settings: Settings) -> ConnectionLimits:
         keep_alive_seconds=settings.keep_alive_seconds,
         max_connections=settings.max_connections,
     )
+
+
+def _responses(size: int) -> Rate:
+    return Rate(size / (LIFETIME.total_seconds() / 60), size)
 
 
 def _part(number: int, percent: int) -> int:

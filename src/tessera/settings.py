@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     organization_open_imports: int = Field(
         10, ge=1, description="Imports of one organization that wait or run at once in a process."
     )
+    organization_stored_mib: int = Field(
+        1024, ge=1, description="Responses stored under an Idempotency-Key in 24 hours, for each organization."
+    )
     organization_open_batches: int = Field(50, ge=1, description="Batches of promo codes in progress at once.")
     organization_holds: int = Field(10_000, ge=1, description="Holds of codes at once.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

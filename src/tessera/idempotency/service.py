@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tessera.idempotency import repository
 from tessera.idempotency.repository import CallersKey, IdempotencyRepository, StoredResponse
+from tessera.idempotency.space import ResponseSpace
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
 
@@ -60,27 +61,34 @@ class Replay(NamedTuple):
 
 
 async def once(
-    work: UnitOfWork, request: KeyedRequest, *, now: datetime, effect: Callable[[], Awaitable[tuple[int, bytes]]]
+    work: UnitOfWork,
+    request: KeyedRequest,
+    *,
+    space: ResponseSpace,
+    now: datetime,
+    effect: Callable[[], Awaitable[tuple[int, bytes]]],
 ) -> tuple[int, bytes]:
     """Status and body of `effect`, which runs once for this key within 24 hours.
 
     The response is stored in the transaction of the effect; an exception of `effect` is not stored. Raises
-    KeyMalformed, KeyReused, KeyInUse.
+    KeyMalformed, KeyReused, KeyInUse, TooManyRequests.
     """
-    outcome = (await lock_all(work, {0: request}, now=now)).get(0)
+    outcome = (await lock_all(work, {0: request}, space=space, now=now)).get(0)
     if outcome is None:
         outcome = await effect()
-        await store_all(work, {request: outcome}, now=now)
+        await store_all(work, {request: outcome}, space=space, now=now)
     if isinstance(outcome, DomainError):
         raise outcome
     return outcome
 
 
-async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
+async def lock_all(
+    work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, space: ResponseSpace, now: datetime
+) -> dict[int, Outcome]:
     """The outcomes of requests that must have no effect, by position: a stored response, or an error.
 
     The other requests are the first with their keys, and hold them until the end of the transaction. Errors are
-    KeyMalformed, KeyReused, KeyInUse.
+    KeyMalformed, KeyReused, KeyInUse, and TooManyRequests if there is no space for the response to a new key.
     """
     outcomes: dict[int, Outcome] = {}
     firsts: dict[CallersKey, int] = {}
@@ -102,10 +110,14 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
             response = responses[name]
             is_same = response.request_digest == requests[firsts[name]].digest
             outcomes[firsts[name]] = Replay(response.status, response.body) if is_same else KeyReused()
+        elif refusal := space.refusal(work.organization_id):
+            outcomes[firsts[name]] = refusal
     return outcomes
 
 
-async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], *, now: datetime) -> None:
+async def store_all(
+    work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], *, space: ResponseSpace, now: datetime
+) -> None:
     """Store the responses to requests that hold their keys in this transaction; errors are not stored."""
     responses = {
         request.name: StoredResponse(request.digest, *outcome)
@@ -114,6 +126,8 @@ async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], 
     }
     if responses:
         await IdempotencyRepository(work).put(responses, now=now)
+    for response in responses.values():
+        space.take(work.organization_id, response.body)
 
 
 async def delete_some_expired(work: UnitOfWork, *, now: datetime) -> int:

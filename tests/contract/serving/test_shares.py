@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import TOKEN_KEYS
+from tests.support import promo_code_requests
 from tests.support.carevalidate_requests import validate
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import URL as REDEMPTIONS
@@ -240,3 +241,33 @@ async def test_batches_and_holds_have_a_cap_for_each_organization(
         assert {answer.json()["detail"] for answer in holds if answer.status_code == 429} == {words}
         assert (await hold(tenant, 9)).status_code == 201
         assert (await hold(other_tenant, 1, holdSeconds=60)).status_code == 201
+
+
+STORING = [
+    ("/promo-codes", promo_code_requests.REQUEST, "Certiverse"),
+    ("/management/v1/promo-codes", {"name": "MANAGED", "flatDiscount": 1}, "problem"),
+]
+
+
+@pytest.mark.parametrize(("path", "request_body", "dialect"), STORING)
+async def test_new_keys_are_refused_once_the_space_for_stored_responses_is_used_up(
+    resources: Resources, tenant: Tenant, other_tenant: Tenant, path: str, request_body: dict[str, Any], dialect: str
+) -> None:
+    settings = Settings(token_keys=TOKEN_KEYS, organization_stored_mib=1)
+    created = main.create_resources(settings, resources.database, schema_revision="any", clock=resources.clock)
+    transport = httpx.ASGITransport(create_app(created))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+
+        async def post(caller: Tenant, number: int, **key: str) -> httpx.Response:
+            name = {each: f"{value}{number}" for each, value in request_body.items() if each.lower().endswith("name")}
+            return await client.post(path, json=request_body | name, headers=caller.bearer | key)
+
+        created.pipeline._shares.responses.take(tenant.id, bytes(1024 * 1024 - 1_000))
+        first, refused = [await post(tenant, number, **{"Idempotency-Key": f"key {number}"}) for number in (1, 2)]
+        assert (first.status_code, refused.status_code) == (201, 429)
+        assert int(refused.headers["Retry-After"]) > 1
+        assert ("errorCode" in refused.json()) == (dialect == "Certiverse")
+        again = await post(tenant, 1, **{"Idempotency-Key": "key 1"})
+        assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+        assert (await post(tenant, 2)).status_code == 201
+        assert (await post(other_tenant, 1, **{"Idempotency-Key": "key 1"})).status_code == 201

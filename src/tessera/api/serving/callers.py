@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from tessera.idempotency.space import ResponseSpace
 from tessera.identity.rules import Principal
 from tessera.kit.db.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The transaction, principal and time of an admitted request."""
+    """The transaction, principal and time of an admitted request, and the space for the response to a keyed one."""
 
     work: UnitOfWork
     principal: Principal
     now: datetime
+    response_space: ResponseSpace

@@ -13,6 +13,7 @@ from typing import Any
 from tessera.api.serving.operations import HotLookup, HotRead, HotWrite
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import KeyedRequest, KeyInUse, Outcome
+from tessera.idempotency.space import ResponseSpace
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Principal
@@ -41,9 +42,10 @@ class Coalescer:
     The result of a failed one is its DomainError.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], *, space: ResponseSpace) -> None:
         self._database = database
         self._clock = clock
+        self._space = space
         self._identifications = Batcher(self._identify_all, is_cancellable=True)
         self._batchers: dict[HotRead[Any, Any] | HotWrite[Any, Any], KeyedBatcher[Hashable, HotRequest, Any]] = {}
         self._lookups: dict[HotLookup[Any, Any], Batcher[Any, Any]] = {}
@@ -123,7 +125,7 @@ class Coalescer:
             position: key for position, request in enumerate(requests) if (key := request.keyed_request) is not None
         }
         async with self._transaction(operation, requests[0].principal) as work:
-            outcomes = await idempotency.lock_all(work, keyed, now=now) if keyed else {}
+            outcomes = await idempotency.lock_all(work, keyed, space=self._space, now=now) if keyed else {}
             first = [position for position in range(len(requests)) if position not in outcomes]
             commands = [requests[position].value for position in first]
             results = await operation.execute(work, commands, now=now) if commands else ()
@@ -131,7 +133,7 @@ class Coalescer:
                 outcomes[position] = result if isinstance(result, DomainError) else operation.present(result)
             responses = {keyed[position]: outcomes[position] for position in first if position in keyed}
             if responses:
-                await idempotency.store_all(work, responses, now=now)
+                await idempotency.store_all(work, responses, space=self._space, now=now)
         return [outcomes[position] for position in range(len(requests))]
 
     async def _look_up_all(self, operation: HotLookup[Any, Any], queries: Sequence[Any]) -> Sequence[Any]:

@@ -41,7 +41,7 @@ async def once(
     """The response of `execute`, or the stored response to the first request with the same `Idempotency-Key` and body.
 
     Only the first response has the field named `secret`; the stored response has null there. Raises KeyMalformed,
-    KeyReused, KeyInUse.
+    KeyReused, KeyInUse, TooManyRequests.
     """
     keyed_request = await read_keyed_request(request, caller.principal)
     if keyed_request is None:
@@ -53,7 +53,9 @@ async def once(
         body = bytes(first[0].body)
         return first[0].status_code, _without(secret, body) if secret else body
 
-    outcome = await service.once(caller.work, keyed_request, now=caller.now, effect=execute_and_strip)
+    outcome = await service.once(
+        caller.work, keyed_request, space=caller.response_space, now=caller.now, effect=execute_and_strip
+    )
     return first[0] if first else stored_response(outcome)
 
 

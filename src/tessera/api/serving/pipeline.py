@@ -75,7 +75,7 @@ class Pipeline:
         self._wrong_secrets = WrongSecrets(limits.wrong_secrets)
         self._misses = MissBudgets(limits)
         self._shares = shares
-        self._coalescer = Coalescer(database, clock)
+        self._coalescer = Coalescer(database, clock, space=shares.responses)
 
     async def run(self, request: Request, operation: HotOperation) -> Response:
         """The response to a request of a hot operation; raises DomainError."""
@@ -103,7 +103,7 @@ class Pipeline:
                     principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
                 ) as work,
             ):
-                yield Caller(work, principal, self._clock())
+                yield Caller(work, principal, self._clock(), self._shares.responses)
 
     @asynccontextmanager
     async def heavy_work(self, request: Request, policy: Policy) -> AsyncIterator[None]:

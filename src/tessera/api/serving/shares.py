@@ -8,8 +8,10 @@ from uuid import UUID
 from fastapi import Request
 
 from tessera.api.http.parsing import is_transfer, size_of_body
+from tessera.idempotency.space import ResponseSpace
 from tessera.identity.authentication.policies import Policy
 from tessera.kit.shares import FairSlots, SlotTimeouts, Space
+from tessera.kit.token_buckets import Rate
 
 # A longer body may have thousands of addresses, whose check takes seconds in a thread. A hot request with such a body
 # is executed by itself, so that no other request waits for it.
@@ -27,7 +29,7 @@ class ShareLimits:
 
     `heavy` counts imports, exports and reports that run at once, and `large` the large bodies, validations and pages.
     `bodies` and `uploads` are bytes of bodies in memory and of files on disk. `open_imports_of_one` counts the imports
-    of one organization that wait, arrive or run.
+    of one organization that wait, arrive or run, and `responses_of_one` the bytes of its stored responses.
     """
 
     heavy: int
@@ -39,6 +41,7 @@ class ShareLimits:
     uploads: int
     uploads_of_one: int
     open_imports_of_one: int
+    responses_of_one: Rate
     slot_timeouts: SlotTimeouts
 
 
@@ -59,6 +62,7 @@ class Shares:
         )
         self._imports: Space[UUID] = Space(MAX_UPLOADS, per_key=limits.open_imports_of_one, name="imports")
         self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one, name="bodies")
+        self.responses = ResponseSpace(limits.responses_of_one)
         self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one, name="bytes of uploads")
 
     def heavy(self, organization_id: UUID) -> AbstractAsyncContextManager[None]:
