@@ -17,6 +17,7 @@ from shlex import quote
 
 from tessera.kit.embedded_postgres import server
 from tessera.kit.embedded_postgres.file_locks import locked, open_private, sync_directory, try_lock
+from tessera.kit.embedded_postgres.pid_files import find_ready_socket
 from tessera.kit.embedded_postgres.programs import NoUsablePrograms, find_reason
 from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
 
@@ -124,7 +125,7 @@ class Archive:
 
     def _take_snapshot(self, lock: int) -> datetime:
         cluster = server.open_cluster(self.data_directory)
-        address = ["-h", server.find_ready_socket(cluster.data) or "/", "-U", "postgres"]
+        address = ["-h", find_ready_socket(cluster.data) or "/", "-U", "postgres"]
         options = ["--checkpoint=fast", "--wal-method=stream"]
         # If only this process is killed, the program goes on, and no other snapshot may remove its files.
         _run(cluster, "pg_basebackup", *address, "-D", self._unfinished, *options, pass_fds=[lock])

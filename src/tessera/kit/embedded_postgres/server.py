@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import socket
 import stat
 import tempfile
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tessera.kit.embedded_postgres.file_locks import locked, open_private, sync_directory, try_lock
+from tessera.kit.embedded_postgres.pid_files import PORT, SOCKET_NAME, find_ready_socket, remove_stale_pid_file
 from tessera.kit.embedded_postgres.programs import (
     Identity,
     Installation,
@@ -26,8 +26,6 @@ from tessera.kit.embedded_postgres.upgrades import Upgrade
 
 # Until autovacuum analyzes a new table, the planner assumes that it is empty.
 _DEFAULTS = {"autovacuum_naptime": "10s"}
-_PORT = 5432
-_SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
 _TIMEOUT_SECONDS = 300.0  # without progress
 _POLL_SECONDS = 0.01
@@ -51,7 +49,7 @@ class EmbeddedPostgres:
     def url(self, *, user: str, database: str) -> str:
         """The SQLAlchemy URL of a database, which need not exist yet."""
         # Without an explicit port, the environment variable PGPORT would apply.
-        parameters = f"host={quote(str(self.socket_directory))}&port={_PORT}"
+        parameters = f"host={quote(str(self.socket_directory))}&port={PORT}"
         return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{parameters}"
 
     def is_running(self) -> bool:
@@ -207,10 +205,10 @@ class Cluster:
 
     def _launch(self, server_lock: int, log: int, settings: Mapping[str, str]) -> None:
         socket_directory = _make_socket_directory(self.directory, self.data)
-        for pid_file in (self.data / "postmaster.pid", socket_directory / f"{_SOCKET_NAME}.lock"):
-            _remove_stale_pid_file(pid_file, self.data)
+        for pid_file in (self.data / "postmaster.pid", socket_directory / f"{SOCKET_NAME}.lock"):
+            remove_stale_pid_file(pid_file, self.data)
         quoted = str(socket_directory).replace('"', '""')  # the value is a list of directories
-        fixed = {"listen_addresses": "", "port": str(_PORT), "unix_socket_directories": f'"{quoted}"'}
+        fixed = {"listen_addresses": "", "port": str(PORT), "unix_socket_directories": f'"{quoted}"'}
         options = [
             option for name, value in {**_DEFAULTS, **settings, **fixed}.items() for option in ("-c", f"{name}={value}")
         ]
@@ -241,7 +239,7 @@ def open_cluster(directory: Path) -> Cluster:
 
 def _make_socket_directory(directory: Path, data: Path) -> Path:
     # No other user can enter the data directory. libpq reads a comma as the end of a host.
-    path = os.fsencode(data / _SOCKET_NAME)
+    path = os.fsencode(data / SOCKET_NAME)
     if len(path) <= _LONGEST_SOCKET_PATH and b"," not in path:
         return data
     fallback = Path(tempfile.gettempdir(), f"postgres-{hashlib.sha256(path).hexdigest()[:16]}")
@@ -253,34 +251,6 @@ def _make_socket_directory(directory: Path, data: Path) -> Path:
     if os.geteuid() == 0:
         os.chown(fallback, owner.st_uid, owner.st_gid, follow_symlinks=False)
     return fallback
-
-
-def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
-    """Remove a pid file whose process is a zombie or another program; Postgres would take it for a running server."""
-    if not pid_file.exists() or not Path("/proc/self/cwd").exists():
-        return
-    pid = os.fsdecode(pid_file.read_bytes()).partition("\n")[0].lstrip("-")  # single-user mode writes a minus sign
-    try:
-        alive = pid.isdecimal() and Path("/proc", pid, "cwd").samefile(data)
-    except (FileNotFoundError, ProcessLookupError):
-        alive = False
-    if not alive:
-        pid_file.unlink()
-
-
-def find_ready_socket(data: Path) -> Path | None:
-    """The socket directory in postmaster.pid, or None unless the server reports that it is ready and listens."""
-    try:
-        lines = os.fsdecode((data / "postmaster.pid").read_bytes()).splitlines()
-    except FileNotFoundError:
-        return None
-    if len(lines) < 8 or lines[7].strip() != "ready":  # noqa: PLR2004 - the eighth line is the state
-        return None
-    # A killed postmaster leaves the file unchanged, and its children may live on for a moment.
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(1)
-        listens = connection.connect_ex(str(Path(lines[4], _SOCKET_NAME))) == 0
-    return Path(lines[4]) if listens else None
 
 
 def _ticks(progress: Callable[[], object] = lambda: None) -> Iterator[None]:
