@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from tests.support import guard
 from tests.support.commands import SECONDS_TO_END, read_line
+from tests.support.waiting import wait_until
 
 from tessera.kit.embedded_postgres import server
 from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
@@ -227,16 +228,37 @@ def test_a_forked_child_stops_nothing(used: Path) -> None:
     postgres.stop()
 
 
-def test_a_server_whose_starter_was_killed_is_joined_and_stopped(used: Path) -> None:
+def test_a_server_whose_starter_was_killed_goes_on_for_its_other_users(used: Path) -> None:
     starter = launch(used)
     url = read_line(starter)
     pid = read_pid(used)
-    kill(starter)
     postgres = server.start(used, settings=FAST)
+    kill(starter)
     assert ask(postgres) == 1
     assert read_pid(used) == pid
     postgres.stop()
     assert not answers(url)
+
+
+def test_a_server_whose_last_user_was_killed_ends_cleanly(used: Path) -> None:
+    starter, other = launch(used), launch(used)
+    url = read_line(starter)
+    read_line(other)
+    kill(starter)
+    assert answers(url)
+    kill(other)
+    wait_until("the end of the server", lambda: not (used / "postgres" / "postmaster.pid").exists())
+    assert "database system is shut down" in (used / "postgres.log").read_text()
+
+
+def test_a_start_during_the_end_of_a_server_whose_user_was_killed_succeeds(used: Path) -> None:
+    for _ in range(3):
+        user = launch(used)
+        read_line(user)
+        kill(user)
+        postgres = server.start(used, settings=FAST)
+        assert ask(postgres) == 1
+        postgres.stop()
 
 
 def test_a_start_that_is_killed_at_any_moment_does_not_prevent_another(data: Path) -> None:

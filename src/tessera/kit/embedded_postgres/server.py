@@ -1,10 +1,15 @@
-"""A private Postgres in a directory, behind a Unix socket: its first user starts it and its last user stops it."""
+"""A private Postgres in a directory, behind a Unix socket: its first user starts it and its last user stops it.
+
+A second process, the watcher, stops it if the last user is killed.
+"""
 
 import fcntl
 import hashlib
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +35,7 @@ _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
 _TIMEOUT_SECONDS = 300.0  # without progress
 _POLL_SECONDS = 0.01
 _FIRST_MAJOR_WITH_BUILTIN_LOCALE = 17
+_WATCHER = "tessera.kit.embedded_postgres.watcher"  # stops the server if its users are killed
 
 
 class EmbeddedPostgresError(Exception):
@@ -129,13 +135,14 @@ class Cluster:
         """Stop the server if no other user holds the lock, then release it; the caller must hold the start lock."""
         try:
             if try_lock(use_lock):
-                self._shut_down()
+                self.shut_down()
         finally:
             # Only closing the file would leave the lock to forked children.
             fcntl.flock(use_lock, fcntl.LOCK_UN)
             os.close(use_lock)
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Stop the server if it runs; raises EmbeddedPostgresError if it does not end in time."""
         if self.is_stopped() or not self.data.exists():  # an initdb of a start that was killed may still run
             return
         # With os.kill, root would kill any process whose pid the owner of the directory writes into the pid file.
@@ -216,6 +223,8 @@ class Cluster:
         background = ["/bin/sh", "-c", '"$@" &', "sh"]
         server = [str(self.program("postgres")), "-D", str(self.data)]
         self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
+        watcher = [sys.executable, "-m", _WATCHER, str(self.directory)]
+        Identity().run([*background, *watcher], log=subprocess.DEVNULL)
 
     def _wait_until_ready(self, log_start: int) -> Path:
         for _ in _ticks(self._log_size):
