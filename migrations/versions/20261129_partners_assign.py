@@ -31,3 +31,4 @@ def downgrade() -> None:
     op.execute(REMOVE)
     op.execute("alter table users force row level security")
     op.execute(CHECK.format(rights="'PartnerManageVouchers'"))
+    op.execute(VALIDATE)

@@ -2,7 +2,7 @@
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -82,14 +82,14 @@ def empty(admin: psycopg.Connection[Any], cluster: str) -> Iterator[str]:
     admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-def go_to(url: str, revision: str) -> None:
+def go_to(url: str, revision: str, move: Callable[[Config, str], None] = command.downgrade) -> None:
     engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("set role tessera_owner")
         connection.commit()
         configuration = Config(schema.CONFIGURATION)
         configuration.attributes["connection"] = connection
-        command.downgrade(configuration, revision)
+        move(configuration, revision)
         connection.commit()
 
 
@@ -125,12 +125,13 @@ def test_down_to_nothing_and_up_again_is_the_same(empty: str) -> None:
 
 def test_every_step_down_and_up_again_is_the_same(empty: str) -> None:
     schema.migrate(empty, login(empty, "tessera_app"))
-    migrated = snapshot(empty)
     scripts = ScriptDirectory.from_config(Config(schema.CONFIGURATION))
     for revision in scripts.walk_revisions():
-        go_to(empty, str(revision.down_revision or "base"))
-        schema.migrate(empty, login(empty, "tessera_app"))
-        assert snapshot(empty) == migrated
+        migrated, below = snapshot(empty), str(revision.down_revision or "base")
+        go_to(empty, below)
+        go_to(empty, revision.revision, command.upgrade)
+        assert snapshot(empty) == migrated, revision.revision
+        go_to(empty, below)
 
 
 def test_several_processes_migrate_at_once(empty: str) -> None:
