@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
-from tests.support.factories import Tenant
+from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.management_requests import ROOT, problem
 from tests.support.redemption_requests import act, copy_redemption, create_redemption, reasons, redeem
 from tests.support.reporting import open_shop, roll_up
@@ -278,6 +278,23 @@ async def test_an_erased_person_has_no_more_uses_than_before(client: httpx.Async
     # A live hold is confirmed by its id.
     confirmed = await act(client, planted, held.json()["data"][0], "confirm")
     assert (confirmed.status_code, confirmed.json()["status"]) == (200, "Redeemed")
+
+
+async def test_a_global_code_counts_the_uses_of_an_erased_person_and_those_of_another_organization_stay(
+    client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection[Any], tenant: Tenant
+) -> None:
+    platform, other = add_platform(superuser, tenant), await create_tenant(resources, now=NOW)
+    terms = {"store_exam_ids": (), "max_redemptions_per_candidate": 1}
+    code = percent_code(platform, f"G{uuid4().hex[-20:].upper()}", **terms)
+    await add_promo_codes(resources, platform, code, now=NOW)
+    for each in (tenant, other):
+        await create_redemption(client, each, code.name, "R-1", candidate=LIN)
+    assert (await erase(client, tenant, PERSON)).status_code == 200
+    assert traces(superuser, tenant) == {}
+    again = await redeem(client, tenant, code.name, "R-2", candidate=LIN)
+    assert (again.status_code, reasons(again)) == (409, [("/code", "UsedUpForCandidate")])
+    theirs = await client.get("/storefront/v1/redemptions", headers=other.api_key)
+    assert [each["candidate"]["personId"] for each in theirs.json()["data"]] == [PERSON]
 
 
 async def test_of_two_erasures_at_once_one_finds_nobody(client: httpx.AsyncClient, planted: Tenant) -> None:
