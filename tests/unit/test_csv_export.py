@@ -1,5 +1,6 @@
 """Cells of CSV files: their text, and that none is a formula."""
 
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -73,3 +74,14 @@ def test_every_kind_of_value_has_its_form() -> None:
 
 def test_lines_are_those_of_the_standard() -> None:
     assert csv.lines([["a", 'b,"c"'], ["d\ne", None]]) == b'a,"b,""c"""\r\n"d\ne",\r\n'
+
+
+async def test_the_lines_of_a_page_are_written_in_a_thread() -> None:
+    writers = set[int]()
+
+    def cells(record: int) -> list[object]:
+        writers.add(threading.get_ident())
+        return [record]
+
+    assert await csv.page([1, 2], cells) == b"1\r\n2\r\n"
+    assert threading.get_ident() not in writers

@@ -1,5 +1,6 @@
 """CSV files for spreadsheets, produced in chunks, so that memory use does not grow with their length."""
 
+import asyncio
 import csv
 import io
 import re
@@ -63,8 +64,13 @@ async def file(
     yield lines([list(columns)])
     after: UUID | None = None
     while records := await list_after(after):
-        yield lines([[read(record) for read in columns.values()] for record in records])
+        yield await page(records, lambda record: [read(record) for read in columns.values()])
         after = records[-1].id
+
+
+async def page(records: Sequence[Any], cells: Callable[[Any], Sequence[object]]) -> bytes:
+    """The lines of some records, written in a thread, because those of long texts take a while."""
+    return await asyncio.to_thread(lambda: lines([cells(record) for record in records]))
 
 
 def lines(rows: Sequence[Sequence[object]]) -> bytes:

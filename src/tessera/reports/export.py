@@ -9,8 +9,7 @@ from tessera.kit.db.database import Database
 from tessera.reports import service
 from tessera.reports.service import RedemptionReport, VoucherTotals
 
-# Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. Formatting a
-# page of this size does not block the event loop noticeably.
+# Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions.
 PAGE_SIZE = 2_000
 
 
@@ -23,7 +22,9 @@ async def redemptions_csv(
     while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await service.list_redemptions(work, report, reveals=reveals, after=after, size=PAGE_SIZE)
-        yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in page.items])
+        yield await csv.page(
+            page.items, lambda row: [row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount]
+        )
         after, has_more = page.cursor, page.cursor is not None
 
 
@@ -35,7 +36,7 @@ async def vouchers_csv(database: Database, organization_id: UUID, *, now: dateti
     while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await service.list_vouchers(work, now=now, after=after, size=PAGE_SIZE)
-        yield csv.lines([[row.id, row.name, *_cells(row.totals)] for row in page.items])
+        yield await csv.page(page.items, lambda row: [row.id, row.name, *_cells(row.totals)])
         after, has_more = page.cursor, page.cursor is not None
     async with database.unit_of_work(organization_id) as work:
         yield csv.lines([[None, "Total", *_cells(await service.sum_vouchers(work, now=now))]])

@@ -28,7 +28,8 @@ from tessera.record_metadata.rules import Kind
 
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
 
-EXPORT_PAGE_SIZE = 1000
+# No other request is executed while the rows of a page become records.
+EXPORT_PAGE_SIZE = 250
 MAX_EDIT_ROUNDS = 5  # each further round needs another edit at the same moment
 _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code", moves=rules.MOVES)
 
@@ -118,7 +119,7 @@ async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:
 
 
 async def list_after(work: UnitOfWork, *, filters: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
-    """The next 1,000 promo codes after this id with all their addresses, oldest first."""
+    """The next EXPORT_PAGE_SIZE promo codes after this id with all their addresses, oldest first."""
     return await ManagedPromoCodeRepository(work).list_after(filters, after=after, size=EXPORT_PAGE_SIZE)
 
 

@@ -11,7 +11,7 @@ from tessera.record_metadata.rules import Kind
 from tessera.vouchers import codes
 from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
-EXPORT_PAGE_SIZE = 1000
+EXPORT_PAGE_SIZE = 500
 
 COLUMNS = (
     "code",
