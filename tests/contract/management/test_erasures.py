@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -492,3 +493,33 @@ DAMAGED = [
 def test_a_damaged_list_of_erasures_is_refused(content: Any) -> None:
     with pytest.raises(Invalid):
         erasure_list.parse(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "erased"),
+    [
+        ("\u0130\u0130 LINDIWE MEITNER, \u0130", "\u0130\u0130 erased, \u0130"),  # longer in lower case
+        ("Lindiwe Meitners, Lindiwe Meitner.", "Lindiwe Meitners, erased."),
+        ("Meitner, Lindiwe Meitner, Lindiwe", "erased erased"),
+        ("a.lin@example.com lin@example.com", "a.lin@example.com erased"),
+    ],
+)
+def test_a_text_loses_whole_words_that_name_the_person(text: str, erased: str) -> None:
+    names = frozenset({("Lindiwe", "Meitner"), ("Lin", "X")})
+    assert Eraser(Values(names=names, emails=frozenset({"lin@example.com"}))).text(text) == erased
+
+
+async def test_texts_are_searched_in_a_thread(
+    client: httpx.AsyncClient, planted: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searchers = list[int]()
+    search = Eraser.text
+
+    def observed(eraser: Eraser, text: str) -> str:
+        searchers.append(threading.get_ident())
+        return search(eraser, text)
+
+    monkeypatch.setattr(Eraser, "text", observed)
+    assert (await erase(client, planted, PERSON)).status_code == 200
+    assert searchers
+    assert threading.get_ident() not in searchers

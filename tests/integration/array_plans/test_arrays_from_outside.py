@@ -195,7 +195,7 @@ WITHOUT_A_TEST_BY_NAME = {
             "add_erasures",
             "count_kept",
             "find_digested",
-            "find_mentions",
+            "_mentions",
             "list_held_reservations",
         ),
         "an erasure, which searches all records of its organization once",

@@ -1,5 +1,6 @@
 """Statements that erase a person, built from the declarations of the tables."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,12 +15,14 @@ from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_text
 from tessera.kit.personal_data import Content
 from tessera.persons.erasures import rules
 from tessera.persons.erasures.columns import Group, SearchedTable
-from tessera.persons.erasures.rules import Eraser, Values
+from tessera.persons.erasures.rules import Eraser
 from tessera.persons.rules import Identity
 
 Row = dict[str, Any]
 _TEXTS = {Content.RECORD: "{}::text", Content.METADATA: "{}::text", Content.BODY: "convert_from({}, 'UTF8')"}
 _KINDS = {"redemptions": "Redemption", "vouchers": "Voucher"}
+# The rows that are in memory at once. Each may have notes of 20,000 characters.
+_ROWS_AT_ONCE = 200
 
 
 class ErasureRepository:
@@ -193,33 +196,50 @@ class ErasureRepository:
             ids=[row["id"] for row in rows],
         )
 
-    async def find_mentions(self, table: SearchedTable, values: Values) -> list[Row]:
-        """The rows whose texts may name the person, locked FOR UPDATE: their keys and texts."""
-        texts = {name: _TEXTS.get(content, "{}").format(name) for name, content in table.contents.items()}
-        matches = (f'lower({text} collate "C") like any (%(patterns)s::text[])' for text in texts.values())
-        selected = [*table.key, *(f"{text} as {name}" for name, text in texts.items() if name not in table.key)]
-        return await self._fetch(
-            f"select {', '.join(selected)} from {table.table} where organization_id = %(organization_id)s"  # noqa: S608
-            f" and {table.condition} and ({' or '.join(matches)}) order by {', '.join(table.key)} for update",
-            patterns=rules.patterns(values),
+    async def erase_mentions(self, table: SearchedTable, eraser: Eraser) -> list[Row]:
+        """Replace what names the person in the texts of a table; returns the keys of the rows that did."""
+        driver = await driver_of(self._connection)
+        keys: list[Row] = []
+        async with driver.cursor("mentions") as mentions:
+            values = {"organization_id": self._organization_id, "patterns": rules.patterns(eraser.values)}
+            await mentions.execute(_mentions(table).encode(), values)
+            names = [column.name for column in mentions.description or ()]
+            while some := await mentions.fetchmany(_ROWS_AT_ONCE):
+                rows = [dict(zip(names, row, strict=True)) for row in some]
+                changed = await asyncio.to_thread(_changed, table, eraser, rows)
+                await self._write_texts(table, changed)
+                keys += [{name: row[name] for name in table.key} for row in changed]
+        return keys
+
+    async def _write_texts(self, table: SearchedTable, rows: Sequence[Row]) -> None:
+        assignments = [
+            f"{name} = {_WRITTEN.get(content, '%({})s').format(name)}" for name, content in table.contents.items()
+        ]
+        assignments += ["version = version + 1"] if table.has_version else []
+        keys = " and ".join(f"{name} = %({name})s" for name in table.key)
+        statement = (
+            f"update {table.table} set {', '.join(assignments)}"  # noqa: S608 - names from the code
+            f" where organization_id = %(organization_id)s and {keys}"
+        )
+        driver = await driver_of(self._connection)
+        await driver.cursor().executemany(
+            statement.encode(), [{"organization_id": self._organization_id, **row} for row in rows]
         )
 
-    async def erase_mentions(self, table: SearchedTable, eraser: Eraser, rows: Sequence[Row]) -> list[Row]:
-        """Replace what names the person in the texts of these rows; returns the rows that did."""
-        changed = [row | new for row in rows if (new := erased_texts(table, eraser, row))]
-        if changed:
-            assignments = [
-                f"{name} = {_WRITTEN.get(content, '%({})s').format(name)}" for name, content in table.contents.items()
-            ]
-            assignments += ["version = version + 1"] if table.has_version else []
-            keys = " and ".join(f"{name} = %({name})s" for name in table.key)
-            driver = await driver_of(self._connection)
-            await driver.cursor().executemany(
-                f"update {table.table} set {', '.join(assignments)}"  # noqa: S608 - names from the code
-                f" where organization_id = %(organization_id)s and {keys}",
-                [{"organization_id": self._organization_id, **row} for row in changed],
-            )
-        return changed
+
+def _mentions(table: SearchedTable) -> str:
+    """The query for the rows whose texts may name the person, which it locks: their keys and texts."""
+    texts = {name: _TEXTS.get(content, "{}").format(name) for name, content in table.contents.items()}
+    matches = (f'lower({text} collate "C") like any (%(patterns)s::text[])' for text in texts.values())
+    selected = [*table.key, *(f"{text} as {name}" for name, text in texts.items() if name not in table.key)]
+    return (
+        f"select {', '.join(selected)} from {table.table} where organization_id = %(organization_id)s"  # noqa: S608
+        f" and {table.condition} and ({' or '.join(matches)}) order by {', '.join(table.key)} for update"
+    )
+
+
+def _changed(table: SearchedTable, eraser: Eraser, rows: Sequence[Row]) -> list[Row]:
+    return [row | new for row in rows if (new := erased_texts(table, eraser, row))]
 
 
 _WRITTEN = {

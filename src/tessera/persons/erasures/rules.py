@@ -20,7 +20,11 @@ _PERSON_ID = re.compile(r"person_?id$", re.IGNORECASE)
 # Other ids may be words, so they are erased only where they are the value of a field for person ids.
 _EMBEDDED_ID = re.compile(r"(?=.*\d).{6,}", re.DOTALL)
 _SPECIAL, _ESCAPED = re.compile(r"([\\\\%_])"), r"\\\1"
-_WORD = r"[\w.+@-]"
+_START = re.compile(r"(?<![\w.+@-])")
+# The end of a sentence may follow an address.
+_END = re.compile(r"(?![\w+@-]|\.\w)")
+# No text that is embedded is shorter.
+_BEGINNING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +96,18 @@ class Eraser:
     """Replaces the texts that name a person."""
 
     values: Values
-    _pattern: re.Pattern[str] = field(init=False)
+    # The texts to find in lower case, and their lengths by their first characters, longest first. A regular expression
+    # would try every text at every position, and nothing else could run meanwhile.
+    _embedded: frozenset[str] = field(init=False)
+    _lengths: dict[str, list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = sorted(self.values.embedded, key=len, reverse=True)
-        # Without any text, a pattern that matches nothing.
-        either = "|".join(map(re.escape, found)) or r"(?!)"
-        # The end of a sentence may follow an address.
-        pattern = rf"(?<!{_WORD})(?:{either})(?![\w+@-]|\.\w)"
-        object.__setattr__(self, "_pattern", re.compile(pattern, re.IGNORECASE))
+        embedded = frozenset(_lower(each) for each in self.values.embedded)
+        lengths: dict[str, list[int]] = {}
+        for beginning, length in sorted({(each[:_BEGINNING], len(each)) for each in embedded}, reverse=True):
+            lengths.setdefault(beginning, []).append(length)
+        object.__setattr__(self, "_embedded", embedded)
+        object.__setattr__(self, "_lengths", lengths)
 
     def names(self, field_name: str, text: str) -> bool:
         """Whether the text of a field names the person, as a whole or within it."""
@@ -108,7 +115,21 @@ class Eraser:
 
     def text(self, text: str) -> str:
         """The text without what names the person."""
-        return ERASED if email_key(text) in self.values.emails else self._pattern.sub(ERASED, text)
+        if email_key(text) in self.values.emails:
+            return ERASED
+        lowered, parts, end = _lower(text), list[str](), 0
+        for start in (match.start() for match in _START.finditer(text)):
+            if start >= end and (length := self._length_at(lowered, start)):
+                parts += [text[end:start], ERASED]
+                end = start + length
+        return "".join([*parts, text[end:]])
+
+    def _length_at(self, lowered: str, start: int) -> int:
+        """The length of the text at this position that names the person; 0 if there is none."""
+        for length in self._lengths.get(lowered[start : start + _BEGINNING], ()):
+            if lowered[start : start + length] in self._embedded and _END.match(lowered, start + length):
+                return length
+        return 0
 
     def texts(self, value: Mapping[str, str]) -> dict[str, str]:
         """Texts by key without what names the person."""
@@ -139,6 +160,14 @@ class Eraser:
         """Whether the text of a field is an id or an address of the person."""
         is_id = text in self.values.ids and _PERSON_ID.search(field_name) is not None
         return is_id or email_key(text) in self.values.emails
+
+
+def _lower(text: str) -> str:
+    """The text in lower case, character by character, so that positions stay the same."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(each if len(each.lower()) > 1 else each.lower() for each in text)
 
 
 def values_of(rows: Iterable[Mapping[str, Any]], contents: Mapping[str, Content]) -> Values:

@@ -133,7 +133,7 @@ async def _erase(work: UnitOfWork, identity: Identity, values: Values, *, now: d
     eraser = Eraser(values)
     entries = await AuditLogRepository(work).erase(eraser, users)
     for table in columns.searched_tables():
-        rows = await repository.erase_mentions(table, eraser, await repository.find_mentions(table, values))
+        rows = await repository.erase_mentions(table, eraser)
         changed[table.table] |= {tuple(row[name] for name in table.key) for row in rows}
     changed["audit_entries"] |= {(each,) for each in entries}
     digests = [rules.digest(key, each) for each in (*identity.person_ids, *identity.email_keys)]

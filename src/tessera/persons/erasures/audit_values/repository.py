@@ -1,5 +1,6 @@
 """Statements that erase a person from the entries of the audit log whose values stand beside them."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -55,7 +56,7 @@ class AuditLogRepository:
         rows = await self._fetch(
             _VALUES, own | {"patterns": Texts(rules.patterns(values)), "ids": Texts(sorted(values.ids))}
         )
-        erased = list(_erased(eraser, rows))
+        erased = await asyncio.to_thread(lambda: list(_erased(eraser, rows)))
         keys = {"entry_ids": Uuids([entry_id for entry_id, _ in erased]), "paths": Texts([path for _, path in erased])}
         await self._fetch(_DELETE, own | keys)
         emails = Texts(sorted({key_of(email) for email in values.emails}))
