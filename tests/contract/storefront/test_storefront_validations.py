@@ -147,13 +147,17 @@ async def test_every_rule_that_a_promo_code_breaks_is_named(
     stranger = {"email": "bob@example.com"}
     assert reasons(await results(client, tenant, "WORST", candidate=stranger)) == [[*every, "EmailNotListed"]]
     listed = {"email": "ADA@example.com"}
-    assert reasons(await results(client, tenant, "WORST", candidate=listed)) == [every]
+    (result,) = await results(client, tenant, "WORST", candidate=listed)
+    assert reasons([result]) == [every]
+    # Nobody gets the code's price, so that nobody may show it.
+    assert (result["listPrice"], result["discount"], result["finalPrice"]) == (100.0, 0.0, 100.0)
 
 
 async def test_every_rule_that_a_voucher_breaks_is_named(client: httpx.AsyncClient, shop: Tenant) -> None:
     result = await results(client, shop, "OFF", "LATE", "SPENT", "EARLY")
     assert reasons(result) == [["SwitchedOff"], ["Expired"], ["Used"], ["PurchaseIncomplete"]]
     assert [each["remainingUses"] for each in result] == [1, 1, 0, 1]
+    assert {(each["discount"], each["finalPrice"]) for each in result} == {(0.0, 100.0)}
     elsewhere = await results(client, shop, "GOOD", storeExamCode="CLD-100")
     assert reasons(elsewhere) == [["NotCovered"]]
 

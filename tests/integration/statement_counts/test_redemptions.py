@@ -71,6 +71,24 @@ COSTS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("codes", "look_ups"),
+    [
+        (["SPRING", "FREE"], ["select"]),  # this statement knows whether a voucher has the text of a promo code
+        *(([code], ["select"] * 2) for code in ("V1", "nothing", "oil")),
+        (["V1", "SPRING", "nothing", *(f"COMBINABLE{number}" for number in range(12)), "V2"], ["select"] * 2),
+    ],
+)
+async def test_a_validation_looks_for_promo_codes_once_and_for_vouchers_once_if_at_all(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, codes: list[str], look_ups: list[str]
+) -> None:
+    question = {"codes": codes, "storeExamCode": "NCA-GENL"}
+    with record_statements(resources.database) as sent:
+        answer = await client.post("/storefront/v1/validations", json=question, headers=shop.api_key)
+    assert len(answer.json()["results"]) == len(codes)
+    assert kinds(sent) == ["select", "begin;", "select", *look_ups]  # the caller and the product
+
+
 @pytest.mark.parametrize("seconds", [None, 60])
 @pytest.mark.parametrize("kind", list(COSTS))
 async def test_a_redemption_costs_a_fixed_number_of_statements(
