@@ -295,3 +295,16 @@ async def test_many_at_once_are_counted(client: httpx.AsyncClient, tenant: Tenan
     assert {answer.status_code for answer in answers} == {200}
     answer = await ask(client, tenant, "SPRING")
     assert 30 * 60 < int(answer.headers["Retry-After"]) <= 35 * 60 + 60
+
+
+async def test_actions_on_vouchers_by_code_use_the_budget_of_their_credential(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    async def act(caller: Tenant) -> httpx.Response:
+        guesses = {"action": "Archive", "vouchers": [{"code": f"GUESS{number}"} for number in range(6)]}
+        return await client.post("/management/v1/vouchers/bulk", json=guesses, headers=caller.bearer)
+
+    answers = [await act(tenant) for _ in range(2)]
+    assert (answers[0].status_code, answers[0].json()["refused"]) == (200, 6)
+    assert status_and_body(answers[1]) == too_many(MISSES)
+    assert (await act(other_tenant)).status_code == 200

@@ -31,7 +31,8 @@ from tessera.api.management.schemas.vouchers import (
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_code_query
-from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.dependencies import CodeManager, Manager
+from tessera.api.serving.resources import resources_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.vouchers.issued import service
@@ -86,16 +87,18 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     responses=documentation.bulk_changed(VoucherBulkResultModel, RESULTS, violation=ONE_NAME),
     openapi_extra=documentation.creating(VoucherBulkRequest, BULK),
 )
-async def change_vouchers(request: Request, caller: Manager) -> Response:
+async def change_vouchers(request: Request, caller: CodeManager) -> Response:
     """Perform one action on up to 1,000 vouchers, by id or code, regardless of their versions.
 
     Each voucher has a separate result; a failure does not affect the others. The codes of all responses to changes are
-    masked.
+    masked. Vouchers that do not exist count against the budget of the credential, after which the response is 429.
     """
     draft = await read_draft(request, VoucherBulkRequest, _draft)
 
     async def change() -> JsonResponse:
-        return _results(await actions.change_all(caller.work, draft, now=caller.now))
+        outcomes = await actions.change_all(caller.work, draft, now=caller.now)
+        resources_of(request).pipeline.count_misses(request, sum(each.voucher is None for each in outcomes))
+        return _results(outcomes)
 
     return await idempotency.once(request, caller, change)
 

@@ -46,6 +46,7 @@ def admitted_to_heavy_work(policy: Policy) -> Any:  # noqa: ANN401 - the return 
 
 
 Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
+CodeManager = Annotated[Caller, admitted(policies.ACT_ON_CODES)]
 VoucherAssigner = Annotated[Caller, admitted(policies.ASSIGN_VOUCHERS)]
 Reporter = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_ORGANIZATION)]
 PersonManager = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_PERSONS)]

@@ -38,6 +38,8 @@ ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
 # Callers with only the right to redeem see and cancel only their own redemptions.
 SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
+# An action on vouchers by their codes tells which codes exist.
+ACT_ON_CODES = replace(MANAGE_ORGANIZATION, asks_for_codes=True)
 # Users of a voucher partner with this right hand out the vouchers of their partner.
 ASSIGN_VOUCHERS = replace(MANAGE_ORGANIZATION, alternative=FunctionPoint.PARTNER_ASSIGN_VOUCHERS)
 MANAGE_PERSONS = Policy(function_point=FunctionPoint.MANAGE_PERSONS)
