@@ -139,6 +139,7 @@ def test_functions_with_the_owners_rights_only_read(as_distributed: psycopg.Conn
         "delete_idempotency_keys",
         "delete_organization_rows",
         "drop_audit_entries",
+        "drop_redemptions",
     }
 
 

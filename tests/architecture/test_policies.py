@@ -33,6 +33,8 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit_stubs": (CLOSED, ()),
     "audit_unsealed": (ALL, APPEND_ONLY),
     "audit_values": (ALL, APPEND_ONLY),
+    "dropped_totals": (CLOSED, ()),
+    "dropped_uses": (CLOSED, ()),
     "erasure_keys": (CLOSED, ()),
     "erasures": (CLOSED, ()),
     "idempotency_keys": (ALL, ()),
@@ -71,14 +73,19 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
 # What the owner's functions may write, besides reading every row.
 OWNERS: dict[str, tuple[tuple[str, str], ...]] = {
     "audit_stubs": (("owner_moves", "all"),),
+    "dropped_totals": (("owner_adds", "all"),),
+    "dropped_uses": (("owner_adds", "all"),),
     "idempotency_keys": (("owner_deletes", "delete"),),
     "promo_code_shares": (("owner_counts", "all"),),
     "promo_codes": (("owner_counts", "update"),),
+    "record_metadata": (("owner_deletes", "delete"),),
     "redemption_ledger": (("owner_appends", "insert"), ("owner_deletes", "delete")),
     "redemptions": (("owner_expires", "update"), ("owner_deletes", "delete")),
+    "report_marks": (("owner_locks", "update"), ("owner_deletes", "delete")),
+    "reservations": (("owner_locks", "update"), ("owner_deletes", "delete")),
 } | dict.fromkeys(
     # The application does not delete their rows, and the deletion of an organization does.
-    ("audit_entries", "audit_seals", "audit_values", "report_marks", "reservations", "voucher_totals"),
+    ("audit_entries", "audit_seals", "audit_values", "voucher_totals"),
     (("owner_deletes", "delete"),),
 )
 # Tables that the application may not write in every way.
@@ -89,6 +96,8 @@ GRANTS = {
     "audit_stubs": "insert select",
     "audit_unsealed": "delete insert select",
     "audit_values": "delete insert select",
+    "dropped_totals": "insert select",
+    "dropped_uses": "insert select",
     "erasure_keys": "delete insert select",
     "erasures": "delete insert select",
     "promo_code_shares": "delete insert select",

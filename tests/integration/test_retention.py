@@ -1,6 +1,6 @@
 """Retention: what an organization no longer keeps goes, and everything else stays as it was."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,37 +12,19 @@ from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT
 from tests.support.redemption_requests import act, candidate, create_redemption, update_reservation
 from tests.support.reporting import open_shop
+from tests.support.retaining import apply, keep
 
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Head
-from tessera.kit.db.passes import PLATFORM_ID, run_pass
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.passes import PLATFORM_ID
 from tessera.kit.errors import Invalid
 from tessera.metadata import metadata
 from tessera.redemptions.ledger import service as ledger
-from tessera.retention import service
-from tessera.retention.service import Retention
 
 ZELDA = candidate(
     "P-Zelda", clientCandidateId="C-Zelda", firstName="Zelda", lastName="Zelda-H", email="zelda@example.com"
 )
-
-
-async def keep(resources: Resources, tenant: Tenant, **periods: int) -> None:
-    async with resources.database.unit_of_work(tenant.id) as work:
-        await service.replace(work, Retention(**periods), now=NOW)
-
-
-async def apply(resources: Resources, tenant: Tenant, *, now: datetime) -> int:
-    """Apply the retention of all organizations, as the job does; returns the number of records of one."""
-    async with resources.database.unit_of_work(PLATFORM_ID) as work:
-        settings = await service.list_all(work)
-
-    async def execute(work: UnitOfWork, group: Any) -> Any:
-        return await service.apply(work, {each: settings[each] for each in group}, now=now)
-
-    return (await run_pass(resources.database, list(settings), execute, task="test"))[tenant.id]
 
 
 def places_of(superuser: psycopg.Connection[Any], tenant: Tenant, text: str) -> set[str]:

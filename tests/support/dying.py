@@ -16,12 +16,14 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
+from tests.support.retaining import apply_to
 
 from tessera import cli, main, schema
 from tessera.api.serving import server
 from tessera.kit.db.database import Database
 from tessera.kit.sockets import bind
 from tessera.reports import service as reports
+from tessera.retention import service as retention
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
 
@@ -76,6 +78,13 @@ async def _roll_up(url: str, organization_id: UUID) -> None:
     while has_more:
         async with database.unit_of_work(organization_id) as work:
             has_more = bool(await reports.roll_up(work, [work.organization_id], now=datetime.now(UTC)))
+
+
+def retain(url: str, organization: str, at: int) -> None:
+    """The retention of the organization, in transactions of two redemptions."""
+    _kill_this_process(organization, at)
+    retention.REDEMPTIONS_AT_ONCE = 2
+    asyncio.run(apply_to(Database(url, pool_size=1), UUID(organization), now=datetime.now(UTC)))
 
 
 def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:

@@ -13,6 +13,12 @@ alter policy tenant on redemption_ledger using (
     and promo_code_owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
     and current_setting('app.uses_of_global_codes', true) = 'visible'
 );
+alter policy tenant on dropped_uses using (
+    organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+    or owner_id = '00000000-0000-0000-0000-000000000000'
+    and owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
+    and current_setting('app.uses_of_global_codes', true) = 'visible'
+);
 alter function count_promo_code_uses(uuid[], integer[], integer[]) security invoker;
 alter function expire_lapsed_holds(uuid, timestamptz) security invoker;
 alter function find_promo_code_shares(uuid[], timestamptz) security invoker;

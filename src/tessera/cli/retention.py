@@ -1,6 +1,6 @@
 """Commands on retention."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import typer
@@ -22,6 +22,27 @@ Period = int | None
 KEEP = "; 0 keeps them"
 
 
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The options that change periods."""
+
+    candidates_after_days: Annotated[
+        Period, typer.Option(help=f"Days after a reservation's end until its candidate is anonymised{KEEP}.")
+    ] = None
+    tokens_after_days: Annotated[
+        Period, typer.Option(help=f"Days after their expiry until long-lived tokens are deleted{KEEP}.")
+    ] = None
+    audit_after_months: Annotated[
+        Period, typer.Option(help=f"Months of 31 days until audit entries are dropped{KEEP}.")
+    ] = None
+    redemptions_after_months: Annotated[
+        Period, typer.Option(help=f"Months of 31 days after their end until redemptions are dropped{KEEP}.")
+    ] = None
+    failed_jobs_after_days: Annotated[
+        Period, typer.Option(help=f"Days after their end until failed jobs are deleted{KEEP}.")
+    ] = None
+
+
 @commands.command("show")
 def show_retention(session: OrganizationSession) -> None:
     """Show for how long the organization keeps data."""
@@ -29,23 +50,9 @@ def show_retention(session: OrganizationSession) -> None:
 
 
 @commands.command("set")
-def set_retention(
-    session: OrganizationSession,
-    candidates_after_days: Annotated[
-        Period, typer.Option(help=f"Days after a reservation's end until its candidate is anonymised{KEEP}.")
-    ] = None,
-    tokens_after_days: Annotated[
-        Period, typer.Option(help=f"Days after their expiry until long-lived tokens are deleted{KEEP}.")
-    ] = None,
-    audit_after_months: Annotated[
-        Period, typer.Option(help=f"Months of 31 days until audit entries are dropped{KEEP}.")
-    ] = None,
-    *,
-    yes: Yes = False,
-) -> None:
+def set_retention(session: OrganizationSession, periods: Periods, *, yes: Yes = False) -> None:
     """Change for how long the organization keeps data; what is not named stays as it is."""
-    periods = (candidates_after_days, tokens_after_days, audit_after_months)
-    changes = {name: period or None for name, period in zip(FIELDS, periods, strict=True) if period is not None}
+    changes = {name: period or None for name, period in asdict(periods).items() if period is not None}
     confirm("A worker removes what is older, and nothing can restore it. Change the retention?", yes=yes)
 
     async def change(work: UnitOfWork) -> Retention:

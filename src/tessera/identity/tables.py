@@ -69,11 +69,15 @@ class RetentionSettings(Base):
     """The periods of one organization; null keeps the data, as does a missing row."""
 
     __tablename__ = "retention_settings"
-    __impersonal__ = "organization_id candidates_after_days tokens_after_days audit_after_months"
+    __impersonal__ = (
+        "organization_id candidates_after_days tokens_after_days audit_after_months redemptions_after_months"
+        " failed_jobs_after_days"
+    )
     __table_args__ = (
         CheckConstraint(
             "candidates_after_days between 1 and 3660 and tokens_after_days between 1 and 3660"
-            " and audit_after_months between 1 and 120",
+            " and audit_after_months between 1 and 120 and redemptions_after_months between 1 and 120"
+            " and failed_jobs_after_days between 1 and 3660",
             name="periods",
         ),
     )
@@ -82,6 +86,8 @@ class RetentionSettings(Base):
     candidates_after_days: Mapped[int | None]
     tokens_after_days: Mapped[int | None]
     audit_after_months: Mapped[int | None]
+    redemptions_after_months: Mapped[int | None]
+    failed_jobs_after_days: Mapped[int | None]
 
 
 class User(Base):

@@ -1,4 +1,4 @@
-"""Tables of reservations, their redemptions, and the ledger of redemptions."""
+"""Tables of reservations, their redemptions, the ledger of redemptions, and what was dropped from it."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,6 +36,13 @@ class Reservation(Base):
             "updated_at",
             "id",
             postgresql_where="status in ('Completed', 'NoShow', 'Cancelled') and anonymised_at is null",
+        ),
+        Index(
+            "reservations_to_drop_index",
+            "organization_id",
+            "updated_at",
+            "id",
+            postgresql_where="status in ('Completed', 'NoShow', 'Cancelled') and anonymised_at is not null",
         ),
         CheckConstraint("status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')", name="status"),
     )
@@ -120,6 +127,13 @@ class Redemption(MetadataColumn, Base):
             "id",
             postgresql_where="status in ('Released', 'Expired', 'Cancelled') and person_id <> '[anonymised]'",
         ),
+        Index(
+            "redemptions_to_drop_index",
+            "organization_id",
+            "updated_at",
+            "id",
+            postgresql_where="status in ('Released', 'Expired', 'Cancelled')",
+        ),
         Index("redemptions_lapsing_index", "held_until", postgresql_where="status = 'Held'"),
         CheckConstraint("status in ('Held', 'Redeemed', 'Released', 'Expired', 'Cancelled')", name="status"),
         CheckConstraint(
@@ -203,3 +217,22 @@ class LedgerEntry(Base):
     discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     caller_id: Mapped[UUID | None] = mapped_column(info=personal_data.CALLER_ID)
     at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class DroppedUses(Base):
+    """The uses of a promo code, a voucher or a purchase by redemptions that were dropped; `used_id` is one of them."""
+
+    __tablename__ = "dropped_uses"
+    __impersonal__ = "organization_id owner_id used_id redeemed"
+    __table_args__ = (
+        Index(
+            "dropped_uses_of_global_codes_index",
+            "used_id",
+            postgresql_where="owner_id = '00000000-0000-0000-0000-000000000000'",
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    used_id: Mapped[UUID] = mapped_column(primary_key=True)
+    redeemed: Mapped[int]

@@ -61,7 +61,8 @@ async def write(
 ) -> None:
     """Write changes of redemptions whose reservations and codes are locked, and new reservations.
 
-    Raises TransactionAborted if an import, which takes no locks, has just added one of the reservations.
+    Raises TransactionAborted if an import, which takes no locks, has just added one of the reservations, or if
+    retention, which takes none either, has just dropped a reservation or a redemption.
     """
     if not changes:
         return
@@ -101,7 +102,7 @@ async def _add(
     try:
         await run_all(work.connection, steps)
     except STATEMENT_ERRORS as error:
-        if reservations and failures.is_missing_reference(error):
+        if failures.is_missing_reference(error):
             raise TransactionAborted from error
         raise
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.redemptions.rules import Discrepancy
 from tessera.reports.rules import Dimension, Period
 
 
@@ -172,41 +171,6 @@ from (select * from rolled union all select * from live) as parts
 group by campaign_key order by campaign_key limit {size}
 """
 
-ROLL_UP = f"""
-insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s::uuid, keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date, {COUNTS}
-from redemption_ledger l
-cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
-where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
-  and l.at >= %(first)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
-group by 2, 3, 4
-returning 1
-"""  # noqa: S608 - our own constants
-REMOVE = "delete from redemption_totals where organization_id = %(organization_id)s"
-
-# A recount of all rolled-up days.
-FIND_DISCREPANCIES = f"""
-select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
-       coalesce(t.redeemed, 0) || ' redeemed, ' || coalesce(t.cancelled, 0) || ' cancelled, '
-       || coalesce(t.discount, 0) || ' off' as stored,
-       coalesce(c.redeemed, 0) || ' redeemed, ' || coalesce(c.cancelled, 0) || ' cancelled, '
-       || coalesce(c.discount, 0) || ' off' as recounted
-from (
-    select dimension, key, day, redeemed, cancelled, discount from redemption_totals
-    where organization_id = %(organization_id)s
-) t full join (
-    select keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date as day, {COUNTS}
-    from redemption_ledger l
-    cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
-    where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
-      and l.at < %(mark)s::date::timestamp at time zone 'UTC'
-    group by 1, 2, 3
-) c using (dimension, key, day)
-where (coalesce(t.redeemed, 0), coalesce(t.cancelled, 0), coalesce(t.discount, 0))
-      is distinct from (coalesce(c.redeemed, 0), coalesce(c.cancelled, 0), coalesce(c.discount, 0))
-order by day, dimension, key limit 1000
-"""  # noqa: S608 - our own constants
-
 
 class ReportRepository:
     """The redemptions of the organization that the unit of work is pinned to."""
@@ -251,25 +215,6 @@ class ReportRepository:
         )
         mark: date = rows[0].rolled_until
         return mark
-
-    async def roll_up(self, first: date, end: date) -> None:
-        """Roll up the days from `first` to `end` (exclusive) in every dimension."""
-        await self._execute_only(ROLL_UP, first=first, end=end)
-
-    async def remove_totals(self) -> None:
-        """Remove all totals, for a transaction that rolls up all days again."""
-        await self._execute_only(REMOVE)
-
-    async def move_mark(self, mark: date) -> None:
-        """Move the locked mark to this day."""
-        await self._execute_only(
-            "update report_marks set rolled_until = %(mark)s where organization_id = %(organization_id)s", mark=mark
-        )
-
-    async def list_discrepancies(self) -> list[Discrepancy]:
-        """The first thousand sums that disagree with the ledger."""
-        rows = await self._execute(FIND_DISCREPANCIES, mark=await self.find_mark() or date.min)
-        return [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
 
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
         """The organizations that have a closed day to roll up; none unless the platform itself is pinned."""

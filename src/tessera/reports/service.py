@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from tessera.kit.db import cursors
@@ -12,6 +12,7 @@ from tessera.kit.errors import Invalid
 from tessera.redemptions.rules import Discrepancy
 from tessera.reports import rules
 from tessera.reports.late.repository import LateRedemptionRepository
+from tessera.reports.rebuilding.repository import RebuildRepository
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
 from tessera.reports.rolling_up import repository as rolling_up
 from tessera.reports.rules import Dimension, Period
@@ -92,18 +93,22 @@ async def rebuild(work: UnitOfWork, *, now: datetime) -> Rebuilding:
 
     A day that was closed too early, by a clock that was ahead, is open again.
     """
-    reports = ReportRepository(work)
-    mark = min(await reports.lock_mark(), rules.closed_until(now))
-    wrong = await reports.list_discrepancies()
-    await reports.remove_totals()
-    await reports.roll_up(date.min, mark)
-    await reports.move_mark(mark)
+    rebuilding = RebuildRepository(work)
+    mark = await ReportRepository(work).lock_mark()
+    wrong = await rebuilding.list_discrepancies(mark)
+    mark = min(mark, rules.closed_until(now))
+    # The ledger lacks redemptions of days from which some were dropped, so that these days stay closed.
+    if (last_dropped := await rebuilding.find_last_dropped()) is not None:
+        mark = max(mark, last_dropped + timedelta(days=1))
+    await rebuilding.replace_totals(mark)
+    await rebuilding.move_mark(mark)
     return Rebuilding(mark, wrong)
 
 
 async def list_discrepancies(work: UnitOfWork) -> list[Discrepancy]:
     """The first thousand sums that disagree with the ledger; call it in the snapshot of the recounted ledger."""
-    return await ReportRepository(work).list_discrepancies()
+    mark = await ReportRepository(work).find_mark() or date.min
+    return await RebuildRepository(work).list_discrepancies(mark)
 
 
 async def list_unrolled(work: UnitOfWork, *, now: datetime) -> list[UUID]:

@@ -41,6 +41,25 @@ class RedemptionTotal(Base):
     discount: Mapped[Decimal] = mapped_column(Numeric(24, 2))
 
 
+class DroppedTotal(Base):
+    """What dropped redemptions had contributed to a daily total."""
+
+    __tablename__ = "dropped_totals"
+    __impersonal__ = "organization_id dimension key day redeemed cancelled discount"
+    __table_args__ = (
+        CheckConstraint("dimension in ('day', 'code', 'storeExam', 'partner')", name="dimension"),
+        CheckConstraint("redeemed >= 0 and cancelled >= 0", name="counts"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    dimension: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    redeemed: Mapped[int]
+    cancelled: Mapped[int]
+    discount: Mapped[Decimal] = mapped_column(Numeric(24, 2))
+
+
 class ReportMark(Base):
     """The day before which the redemptions of an organization are rolled up; only the ledger has later redemptions."""
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Table, select
+from sqlalchemy import Column, Table, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import RetentionSettings
@@ -90,9 +90,28 @@ delete from issued_tokens where organization_id = %(organization_id)s and id = a
 ))
 returning id
 """
+# The last event of a job is its end. An operator can run old jobs again, so those that ended later may come first.
+_END_JOBS = """
+with oldest as materialized (
+    select id from procrastinate_jobs
+    where args ->> 'organization_id' = %(organization_id)s::uuid::text
+      and status in ('failed', 'cancelled', 'aborted')
+    order by id limit 1000
+), ended as materialized (
+    select id from procrastinate_jobs
+    where id = any (array(select id from oldest)) and status in ('failed', 'cancelled', 'aborted')
+      and (select max(at) from procrastinate_events where job_id = procrastinate_jobs.id) < %(before)s
+    order by id limit %(size)s for update skip locked
+)
+delete from procrastinate_jobs where id = any (array(select id from ended))
+returning id
+"""
 STATEMENTS = {
     "candidates_after_days": (TextQuery(END_RESERVATIONS), TextQuery(END_REDEMPTIONS)),
+    # Vouchers keep no candidate whose redemption is dropped.
+    "redemptions_after_months": (TextQuery(END_RESERVATIONS),),
     "tokens_after_days": (TextQuery(_END_TOKENS),),
+    "failed_jobs_after_days": (TextQuery(_END_JOBS),),
 }
 
 
@@ -130,3 +149,8 @@ class RetentionRepository:
             cursor = await statement.send(driver, values)
             numbers.append(len(await cursor.fetchall()))
         return numbers
+
+    async def drop_redemptions(self, *, size: int, now: datetime) -> int:
+        """Drop up to `size` closed redemptions, with their ledger and reservations; returns the number of both."""
+        dropped = await self._work.connection.execute(select(func.drop_redemptions(now, size)))
+        return int(dropped.scalar_one())

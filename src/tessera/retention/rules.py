@@ -19,6 +19,8 @@ class Retention:
     candidates_after_days: int | None = None
     tokens_after_days: int | None = None
     audit_after_months: int | None = None
+    redemptions_after_months: int | None = None
+    failed_jobs_after_days: int | None = None
 
     def before(self, name: str, *, now: datetime) -> datetime | None:
         """The time before which the data of this period goes, if it goes at all."""

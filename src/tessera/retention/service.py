@@ -20,6 +20,8 @@ __all__ = ["Retention"]
 KIND = "Retention"
 # The records of each kind that one transaction removes, because others may wait for its locks.
 RECORDS_AT_ONCE = 200
+# These take longer than others, because their foreign keys are checked.
+REDEMPTIONS_AT_ONCE = 100
 # Each piece that is dropped adds an entry to the log, so that small pieces would not make it shorter.
 ENTRIES_AT_ONCE = 200
 
@@ -53,13 +55,15 @@ async def apply(work: UnitOfWork, settings: Mapping[UUID, Retention], *, now: da
 
     Records that others have locked are left for the next pass.
     """
-    size, progress = max(RECORDS_AT_ONCE // len(settings), 1), {}
+    size, redemptions_size = (max(each // len(settings), 1) for each in (RECORDS_AT_ONCE, REDEMPTIONS_AT_ONCE))
+    progress = {}
     for organization_id, retention in settings.items():
         async with work.pinned_to(organization_id) as tenant_work:
             numbers = await _apply(tenant_work, retention, size=size, now=now)
-            dropped = await _drop_entries(tenant_work, retention, now=now)
-        has_more = max(numbers, default=0) >= size or dropped >= ENTRIES_AT_ONCE
-        progress[organization_id] = Progress(sum(numbers) + dropped, has_more)
+            redemptions = await _drop_redemptions(tenant_work, retention, size=redemptions_size, now=now)
+            entries = await _drop_entries(tenant_work, retention, now=now)
+        is_full = (max(numbers, default=0) >= size, redemptions >= redemptions_size, entries >= ENTRIES_AT_ONCE)
+        progress[organization_id] = Progress(sum(numbers) + redemptions + entries, any(is_full))
     return progress
 
 
@@ -69,6 +73,12 @@ async def _apply(work: UnitOfWork, retention: Retention, *, size: int, now: date
         if (before := retention.before(name, now=now)) is not None:
             numbers += await RetentionRepository(work).remove(name, before=before, size=size, now=now)
     return numbers
+
+
+async def _drop_redemptions(work: UnitOfWork, retention: Retention, *, size: int, now: datetime) -> int:
+    if retention.redemptions_after_months is None:
+        return 0
+    return await RetentionRepository(work).drop_redemptions(size=size, now=now)
 
 
 async def _drop_entries(work: UnitOfWork, retention: Retention, *, now: datetime) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, Text, func, insert, select, update
+from sqlalchemy import Table, Text, func, insert, literal, select, union_all, update
 from sqlalchemy import delete as deletion
 
 from tessera.identity.errors import NameTaken
@@ -15,7 +15,7 @@ from tessera.kit.db import schema_version, unique_constraints
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.metadata import metadata
 from tessera.promo_codes.tables import PromoCodeBatch
-from tessera.redemptions.tables import LedgerEntry
+from tessera.redemptions.tables import DroppedUses, LedgerEntry
 from tessera.vouchers.tables import VoucherPurchase
 
 CHUNK_SIZE = 1000
@@ -149,16 +149,17 @@ class TransferRepository:
 
     async def sum_global_uses(self) -> list[tuple[UUID, int, int]]:
         """The redeemed and held uses of global promo codes, by code."""
-        statement = (
-            select(LedgerEntry.promo_code_id, func.sum(LedgerEntry.redeemed_change), func.sum(LedgerEntry.held_change))
-            .where(
-                LedgerEntry.organization_id == self._organization_id,
-                LedgerEntry.promo_code_owner_id == PLATFORM_ID,
-            )
-            .group_by(LedgerEntry.promo_code_id)
+        entries = select(LedgerEntry.promo_code_id, LedgerEntry.redeemed_change, LedgerEntry.held_change).where(
+            LedgerEntry.organization_id == self._organization_id, LedgerEntry.promo_code_owner_id == PLATFORM_ID
         )
+        dropped = select(DroppedUses.used_id, DroppedUses.redeemed, literal(0)).where(
+            DroppedUses.organization_id == self._organization_id, DroppedUses.owner_id == PLATFORM_ID
+        )
+        uses = union_all(entries, dropped).subquery()
+        code, redeemed, held = uses.c
+        statement = select(code, func.sum(redeemed), func.sum(held)).group_by(code)
         rows = await self._connection.execute(statement)
-        return [(code, int(redeemed), int(held)) for code, redeemed, held in rows if code is not None]
+        return [(code, int(redeemed), int(held)) for code, redeemed, held in rows]
 
     async def list_waiting_purchases(self) -> Sequence[UUID]:
         """The purchases whose vouchers a job has to create."""

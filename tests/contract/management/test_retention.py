@@ -15,7 +15,13 @@ from tests.support.management_requests import (
 from tests.support.responses import status_and_body
 
 URL = f"{ROOT}/retention"
-NONE = {"candidatesAfterDays": None, "tokensAfterDays": None, "auditAfterMonths": None}
+NONE = {
+    "candidatesAfterDays": None,
+    "tokensAfterDays": None,
+    "auditAfterMonths": None,
+    "redemptionsAfterMonths": None,
+    "failedJobsAfterDays": None,
+}
 
 
 async def test_without_a_credential_it_is_401_and_without_the_right_403(
@@ -30,7 +36,8 @@ async def test_an_organization_keeps_everything_until_it_says_otherwise(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     assert status_and_body(await client.get(URL, headers=tenant.bearer)) == (200, NONE)
-    for body in ({"candidatesAfterDays": 365, "auditAfterMonths": 36}, {"tokensAfterDays": 1}):
+    periods = {"candidatesAfterDays": 365, "auditAfterMonths": 36, "redemptionsAfterMonths": 120}
+    for body in (periods, {"tokensAfterDays": 1, "failedJobsAfterDays": 3660}):
         answer = await client.put(URL, json=body, headers=tenant.bearer)
         assert status_and_body(answer) == (200, NONE | body)
         assert status_and_body(await client.get(URL, headers=tenant.bearer)) == (200, NONE | body)

@@ -144,9 +144,9 @@ async def work_for(journey: Journey, database: Database) -> None:
         await expiry.expire(work, {work.organization_id: holds}, now=later)
         await checkouts.expire(work, [work.organization_id], limit=200, now=later)
         await seals.seal(work, [work.organization_id], now=NOW)
-        await keep_less_and_erase(work)
         while await reports.roll_up(work, [work.organization_id], now=later):
             continue
+        await keep_less_and_erase(work)
         await reports.include_late(work, [NOW.date()])
         await reports.rebuild(work, now=later)
     async with database.unit_of_work(tenant.id) as work:
@@ -159,10 +159,12 @@ async def work_for(journey: Journey, database: Database) -> None:
 
 
 async def keep_less_and_erase(work: UnitOfWork) -> None:
-    """Drop old audit entries, and erase an unknown person again; no candidate is old enough to become anonymous."""
-    kept = Retention(candidates_after_days=3_660, audit_after_months=1)
+    """Drop old records, and erase an unknown person again; no candidate is old enough to become anonymous."""
+    kept = Retention(
+        candidates_after_days=3_660, audit_after_months=1, redemptions_after_months=1, failed_jobs_after_days=1
+    )
     await retention.replace(work, kept, now=NOW)
-    await retention.apply(work, {work.organization_id: kept}, now=NOW + timedelta(days=40))
+    await retention.apply(work, {work.organization_id: kept}, now=NOW + timedelta(days=32))
     await erase_again(work)
 
 
@@ -195,6 +197,7 @@ async def visit_storefront(journey: Journey) -> None:
     assert answer.json() == {"promoCodes": 1, "changed": 1, "isDryRun": False}
     await journey.request("POST", "/storefront/v1/validations", {"codes": ["BUNDLED"], "storeExamCode": "CLD-100"})
     await journey.request("POST", REDEMPTIONS, body("BUNDLED", "RSV-B", **bundle))
+    await journey.request("PUT", f"{RESERVATIONS}/RSV-B", {"status": "Completed"})
     held = await journey.request("POST", REDEMPTIONS, body("T-3", "RSV-V", holdSeconds=60))
     await journey.request("POST", REDEMPTIONS, body("T-3", "RSV-V", holdSeconds=60))
     await journey.request("POST", f"{REDEMPTIONS}/{held['id']}/confirm")

@@ -46,7 +46,7 @@ async def replace_retention(request: Request, caller: Manager) -> Response:
     """Replace all periods. A worker applies them every hour; what has gone cannot be restored.
 
     Counts, money, limits in total and reports stay as they are. A limit for each candidate no longer counts the
-    redemptions of candidates who have become anonymous.
+    redemptions that were dropped, or whose candidates have become anonymous.
     """
     retention = Retention(**await read_values(request, RetentionRequest))
 

@@ -1,4 +1,4 @@
-"""Statements that recount one organization from its ledger of redemptions."""
+"""Statements that recount one organization from its ledger of redemptions, and the uses that were dropped from it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,18 @@ set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_
 set local enable_bitmapscan = on
 """
 
-OWN_SUMS = """
-    select promo_code_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
-    where organization_id = %(organization_id)s and promo_code_owner_id = %(organization_id)s
-    group by promo_code_id
+# The sums of the ledger by one of its columns, and the uses of redemptions that are no longer in it.
+SUMS = """
+    select {column}, sum(redeemed) as redeemed, sum(held) as held from (
+        select {column}, redeemed_change as redeemed, held_change as held from redemption_ledger
+        where organization_id = %(organization_id)s and {condition}
+        union all
+        select used_id, redeemed, 0 from dropped_uses
+        where organization_id = %(organization_id)s and owner_id = %(organization_id)s
+    ) uses
+    group by {column}
 """
+OWN_SUMS = SUMS.format(column="promo_code_id", condition="promo_code_owner_id = %(organization_id)s")
 # Every organization can redeem global codes.
 GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes()"
 
@@ -46,32 +53,28 @@ where (coalesce(s.redemption_count, 0), coalesce(s.held_count, 0))
 order by 2 limit 1000
 """
 
-VOUCHERS = """
+VOUCHERS = f"""
 select 'voucher' as kind, v.code as name,
        v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as stored,
        coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as recounted
 from vouchers v left join (
-    select voucher_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
-    where organization_id = %(organization_id)s and voucher_id is not null
-    group by voucher_id
+    {SUMS.format(column="voucher_id", condition="voucher_id is not null")}
 ) l on l.voucher_id = v.id
 where v.organization_id = %(organization_id)s
   and (v.is_used::integer, num_nonnulls(v.held_by))
       is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
 order by v.code limit 1000
-"""
+"""  # noqa: S608 - our own constants
 
-PURCHASES = """
+PURCHASES = f"""
 select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as stored,
        coalesce(l.redeemed, 0) || ' used' as recounted
 from voucher_purchases p left join (
-    select purchase_id, sum(redeemed_change) as redeemed from redemption_ledger
-    where organization_id = %(organization_id)s and purchase_id is not null
-    group by purchase_id
+    {SUMS.format(column="purchase_id", condition="purchase_id is not null")}
 ) l on l.purchase_id = p.id
 where p.organization_id = %(organization_id)s and p.quantity_used is distinct from coalesce(l.redeemed, 0)
 order by p.code limit 1000
-"""
+"""  # noqa: S608 - our own constants
 
 VOUCHER_TOTALS = """
 select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || buckets.expires_on as name,

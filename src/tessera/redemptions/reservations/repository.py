@@ -14,6 +14,7 @@ from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
 from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
 from tessera.kit.db.round_trips import Step, run
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.kit.errors import TransactionAborted
 from tessera.redemptions.tables import Reservation as ReservationTable
 from tessera.vouchers.rules import ReservationStatus
 
@@ -87,13 +88,16 @@ class ReservationRepository:
         return insertion_ignoring_conflicts(ReservationTable, rows, constraint=unique_code)
 
     async def change(self, reservation: Reservation) -> None:
-        """Write the state of a locked reservation."""
+        """Write the state of a locked reservation; raises TransactionAborted if retention has just dropped it."""
         values = row_of(reservation)
-        await self._connection.execute(
+        changed = await self._connection.execute(
             update(ReservationTable)
             .where(ReservationTable.organization_id == self._organization_id, ReservationTable.id == values.pop("id"))
             .values(values)
+            .returning(ReservationTable.id)
         )
+        if changed.first() is None:
+            raise TransactionAborted
 
 
 def _reservation(row: AnyRow) -> Reservation:

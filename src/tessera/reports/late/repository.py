@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.reports.repository import COUNTS, DIMENSION_KEYS, KEYS
+from tessera.reports.repository import COUNTS, DIMENSION_KEYS, KEYS, SUMS
 
 # A statement sums up all redemptions of its days, and has a time limit.
 DAYS_AT_ONCE = 100
@@ -18,17 +18,25 @@ where organization_id = %(organization_id)s and dimension = any(%(dimensions)s::
 # keeps the look-up of each day from becoming a join, for which a generic plan reads all days.
 ADD = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s::uuid, keyed.dimension, keyed.key, days.day, {COUNTS}
-from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) as days (day, starts_at, ends_at)
-cross join lateral (
-    select * from redemption_ledger
-    where organization_id = %(organization_id)s and redeemed_change <> 0
-      and at >= days.starts_at and at < days.ends_at
-    offset 0
-) l
-cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
-where keyed.key is not null
-group by 2, 3, 4
+select %(organization_id)s::uuid, dimension, key, day, {SUMS}
+from (
+    select keyed.dimension, keyed.key, days.day, {COUNTS}
+    from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) as days (day, starts_at, ends_at)
+    cross join lateral (
+        select * from redemption_ledger
+        where organization_id = %(organization_id)s and redeemed_change <> 0
+          and at >= days.starts_at and at < days.ends_at
+        offset 0
+    ) l
+    cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
+    where keyed.key is not null
+    group by 1, 2, 3
+    union all
+    select dimension, key, day, redeemed, cancelled, discount from dropped_totals
+    where organization_id = %(organization_id)s and dimension = any(%(dimensions)s::text[])
+      and day = any(%(days)s::date[])
+) parts
+group by dimension, key, day
 returning 1
 """  # noqa: S608 - our own constants
 
@@ -46,7 +54,7 @@ class LateRedemptionRepository:
         for start in range(0, len(in_order), DAYS_AT_ONCE):
             some = in_order[start : start + DAYS_AT_ONCE]
             starts = [datetime.combine(day, time(), UTC) for day in some]
-            parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": some}
-            await self._connection.exec_driver_sql(REMOVE, parameters | {"dimensions": list(KEYS)})
+            parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": some, "dimensions": [*KEYS]}
+            await self._connection.exec_driver_sql(REMOVE, parameters)
             moments = {"starts": starts, "ends": [start + timedelta(days=1) for start in starts]}
             await self._connection.exec_driver_sql(ADD, parameters | moments)

@@ -11,6 +11,13 @@ CANDIDATES = (
 )
 TOKENS = "The days after their expiry or revocation at which long-lived tokens are deleted; null keeps them."
 AUDIT = "The months of 31 days after which audit entries are dropped; null keeps them."
+REDEMPTIONS = (
+    "The months of 31 days after the last change of a redemption without a use, or after the end of its reservation, at"
+    " which redemptions, their ledger entries and their reservations are dropped, and the candidates of used vouchers"
+    " become anonymous; null keeps them. Counts and reports stay as they are. A limit for each candidate no longer"
+    " counts dropped redemptions, and the code of a dropped reservation is unused again."
+)
+FAILED_JOBS = "The days after their end at which failed and cancelled jobs are deleted; null keeps them."
 
 
 class RetentionRequest(RequestModel):
@@ -19,6 +26,8 @@ class RetentionRequest(RequestModel):
     candidates_after_days: WholeNumber | None = Field(None, description=CANDIDATES)
     tokens_after_days: WholeNumber | None = Field(None, description=TOKENS)
     audit_after_months: WholeNumber | None = Field(None, description=AUDIT)
+    redemptions_after_months: WholeNumber | None = Field(None, description=REDEMPTIONS)
+    failed_jobs_after_days: WholeNumber | None = Field(None, description=FAILED_JOBS)
 
 
 class RetentionModel(Representation):
@@ -27,6 +36,14 @@ class RetentionModel(Representation):
     candidates_after_days: int | None = Field(description=CANDIDATES)
     tokens_after_days: int | None = Field(description=TOKENS)
     audit_after_months: int | None = Field(description=AUDIT)
+    redemptions_after_months: int | None = Field(description=REDEMPTIONS)
+    failed_jobs_after_days: int | None = Field(description=FAILED_JOBS)
 
 
-RETENTION = {"candidatesAfterDays": 365, "tokensAfterDays": 90, "auditAfterMonths": 36}
+RETENTION = {
+    "candidatesAfterDays": 365,
+    "tokensAfterDays": 90,
+    "auditAfterMonths": 36,
+    "redemptionsAfterMonths": 36,
+    "failedJobsAfterDays": 30,
+}
