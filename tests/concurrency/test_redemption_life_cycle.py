@@ -62,6 +62,7 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
     "V2": (1, None),
 }
 STARTS = {"LATER": NOW + timedelta(seconds=10)}
+CHANGING = ("TWO", "BOTH", "FREE")
 COMBINABLE = ("TWO", "FREE", "ALL")
 PERCENT = {"ALL": 100}
 PRICE, CENT = Decimal("100.00"), Decimal("0.01")
@@ -253,9 +254,11 @@ class LifeCycle(RuleBasedStateMachine):
             model.redemptions.append(result)
             model.become(result, "Held" if seconds else "Redeemed")
 
-    @rule(code=st.sampled_from(["TWO", "BOTH", "FREE"]), total=st.none() | st.integers(1, 3))
-    def limit(self, code: str, total: int | None) -> None:
-        """Give a code a limit in total, change it, or take it away; the uses so far count."""
+    @precondition(lambda self: any(map(self.model.live, CHANGING)))
+    @rule(data=st.data(), total=st.none() | st.integers(1, 3))
+    def limit(self, data: st.DataObject, total: int | None) -> None:
+        """Give a code in use a limit in total, change it, or take it away; the uses so far count."""
+        code = data.draw(st.sampled_from([code for code in CHANGING if self.model.live(code)]))
         each = self.model.limits[code][1]
         is_possible = total is None or (total >= len(self.model.live(code)) and total >= (each or 0))
         errors = self.run(self._limit(code, total))
