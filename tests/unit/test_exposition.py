@@ -66,4 +66,5 @@ def test_slow_clients_are_cut_and_not_logged(
     monkeypatch.setattr(exposition, "SECONDS", 0.1)
     with ExitStack() as stack, metrics(stack) as port:
         assert connect(stack, port, b"GET /met").recv(1) == b""
+        monkeypatch.undo()  # a busy machine takes longer to write a response
     assert capfd.readouterr() == ("", "")
