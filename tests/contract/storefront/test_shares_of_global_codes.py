@@ -81,6 +81,17 @@ async def test_an_organization_leaves_uses_to_the_others(
     await assert_recounted(resources, shared)
 
 
+async def test_no_organization_learns_when_the_holds_of_another_end(
+    client: httpx.AsyncClient, tenant: Tenant, neighbour: Tenant, shared: str
+) -> None:
+    for number in (1, 2):
+        await create_redemption(client, tenant, shared, f"RSV-{number}")
+        await create_redemption(client, neighbour, shared, f"RSV-{number}", holdSeconds=60)
+    theirs, ours = [(await validation(client, each, shared))["reasons"] for each in (neighbour, tenant)]
+    assert [(each["code"], each["validFrom"]) for each in ours] == [("UsedUp", None), ("UsedUpForOrganization", None)]
+    assert [each["validFrom"] for each in theirs] == [None, "2026-06-15T12:01:00Z"]
+
+
 async def test_a_new_share_counts_the_uses_so_far(
     client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection, tenant: Tenant, clock: Clock
 ) -> None:

@@ -130,7 +130,8 @@ def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
         held_count=row.held_count,
         covers_product=row.covers_product,
         max_redemptions_per_candidate=row.max_redemptions_per_candidate,
-        next_hold_ends_at=row.next_hold_ends_at,
+        # The holds on a global code may be those of other organizations.
+        next_hold_ends_at=None if row.owner_id == PLATFORM_ID else row.next_hold_ends_at,
         candidate_uses=row.candidate_uses,
         candidate_hold_ends_at=row.candidate_hold_ends_at,
         restrict_to_email_addresses=row.restrict_to_email_addresses,
