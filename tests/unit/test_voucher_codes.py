@@ -107,6 +107,7 @@ def test_only_a_to_z_are_raised(typed: str, kept: str) -> None:
         ("OLD-4712", "****"),
         ("SECRETSECRET-1", "****"),
         ("SPRING-****27", "SPRING-****27"),
+        ("SECRET****VALUE99", "SECR****99"),
     ],
 )
 def test_a_masked_code_hides_at_least_six_characters(code: str, masked: str) -> None:

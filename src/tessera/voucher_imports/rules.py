@@ -8,7 +8,7 @@ from tessera.identity.rules import is_email_address
 from tessera.kit.control_characters import has_controls
 from tessera.kit.errors import Violation
 from tessera.record_metadata import rules as metadata_rules
-from tessera.vouchers.codes import stored_code
+from tessera.vouchers.codes import MASK, stored_code
 from tessera.vouchers.rules import ReservationStatus
 
 MAX_CODE_LENGTH = 64
@@ -90,6 +90,8 @@ def _code(draft: VoucherDraft) -> Iterator[Violation]:
         return
     if not 1 <= len(draft.code) <= MAX_CODE_LENGTH:
         yield Violation("CodeLength", "code", f"must have 1 to {MAX_CODE_LENGTH} characters")
+    if MASK in draft.code:
+        yield Violation("Masked", "code", f"must not contain {MASK}, which stands for the hidden part of a code")
     if has_controls(draft.code):
         yield Violation("ControlCharacters", "code", "must not contain control characters")
 

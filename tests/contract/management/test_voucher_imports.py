@@ -184,6 +184,7 @@ async def test_every_bad_line_is_named(
         "b3,,,,,,,",
         "B6,true,,,R-2,,NCA-GENL,",
         "B7,true,,,R-2,,NCA-GENL,",
+        "PRO-****27,,,,,,,",
     ]
     answer = await send(client, tenant, shop, "\n".join([header, *lines]))
     earlier = "must be unique, but an earlier line has it"
@@ -213,6 +214,7 @@ async def test_every_bad_line_is_named(
             "Repeated",
             f"{earlier}: a reservation has one voucher",
         ),
+        (13, "code", "Masked", "must not contain ****, which stands for the hidden part of a code"),
     )
     assert (await vouchers_of(client, tenant), audit_entries_of(superuser, tenant, "VoucherPurchase")) == ({}, [])
 
