@@ -135,6 +135,16 @@ async def test_without_the_right_codes_stay_masked(
     assert len(audit_entries_of(superuser, tenant, "VoucherCodes")) == 2
 
 
+async def test_a_repeated_assignment_has_masked_codes(
+    client: httpx.AsyncClient, tenant: Tenant, ids: dict[str, UUID]
+) -> None:
+    url, people = f"{ROOT}/voucher-purchases/{ids['voucherPurchaseId']}/assignments", ["ada@example.com"]
+    headers = tenant.bearer | {"Idempotency-Key": "hand-out"}
+    answers = [await client.post(url, json={"recipientEmails": people}, headers=headers) for _ in range(2)]
+    (first,), (repeated,) = (each.json()["results"] for each in answers)
+    assert (first["code"], repeated) == (CODE, first | {"code": MASKED})
+
+
 async def test_a_storefront_sees_the_codes_that_it_has_redeemed_and_no_others(
     client: httpx.AsyncClient, tenant: Tenant, ids: dict[str, UUID]
 ) -> None:

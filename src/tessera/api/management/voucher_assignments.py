@@ -1,5 +1,7 @@
 """Handing out vouchers: /management/v1/voucher-purchases/{voucherPurchaseId}/assignments."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http.fields import RequestModel
@@ -18,6 +20,7 @@ from tessera.api.management.schemas.voucher_assignments import (
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import VoucherAssigner
 from tessera.identity.rules import FunctionPoint
+from tessera.vouchers.codes import mask
 from tessera.vouchers.issued.assignments import service
 from tessera.vouchers.revealing import service as revealed
 
@@ -70,7 +73,8 @@ async def assign_vouchers(request: Request, caller: VoucherAssigner) -> Response
 
     A person who has a voucher of this purchase keeps it, so the same list can be sent again. With `dryRun` nothing is
     assigned. Users of a voucher partner who have the function point `PartnerAssignVouchers` assign vouchers of their
-    partner's purchases. The codes are masked for callers who have neither this function point nor `SeeVoucherCodes`.
+    partner's purchases. The codes are masked for callers who have neither this function point nor `SeeVoucherCodes`,
+    and in a response that is repeated for the same `Idempotency-Key`.
     """
     purchase_id, values = path_id(request, ID), await read_values(request, AssignmentRequest)
     people, dry_run = values["recipient_emails"], bool(values.get("dry_run"))
@@ -86,4 +90,8 @@ async def assign_vouchers(request: Request, caller: VoucherAssigner) -> Response
         return JsonResponse({"isDryRun": dry_run, "results": [AssignmentModel.of(each) for each in assigned]})
 
     # A dry run has no effect, so its Idempotency-Key is ignored.
-    return await effect() if dry_run else await idempotency.once(request, caller, effect)
+    return await effect() if dry_run else await idempotency.once(request, caller, effect, conceal=_masked)
+
+
+def _masked(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"results": [each | {"code": mask(each["code"])} for each in body["results"]]}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -36,13 +37,20 @@ async def read_keyed_request(request: Request, principal: Principal) -> KeyedReq
 
 
 async def once(
-    request: Request, caller: Caller, execute: Callable[[], Awaitable[JsonResponse]], *, secret: str | None = None
+    request: Request,
+    caller: Caller,
+    execute: Callable[[], Awaitable[JsonResponse]],
+    *,
+    secret: str | None = None,
+    conceal: Callable[[Any], Any] | None = None,
 ) -> Response:
     """The response of `execute`, or the stored response to the first request with the same `Idempotency-Key` and body.
 
-    Only the first response has the field named `secret`; the stored response has null there. Raises KeyMalformed,
-    KeyReused, KeyInUse, TooManyRequests.
+    Only the first response has the field named `secret`; the stored response has null there, or is what `conceal`
+    makes of the JSON. Raises KeyMalformed, KeyReused, KeyInUse, TooManyRequests.
     """
+    if secret:
+        conceal = partial(_without, secret)
     keyed_request = await read_keyed_request(request, caller.principal)
     if keyed_request is None:
         return await execute()
@@ -51,7 +59,7 @@ async def once(
     async def execute_and_strip() -> tuple[int, bytes]:
         first.append(await execute())
         body = bytes(first[0].body)
-        return first[0].status_code, _without(secret, body) if secret else body
+        return first[0].status_code, orjson.dumps(conceal(orjson.loads(body))) if conceal else body
 
     outcome = await service.once(
         caller.work, keyed_request, space=caller.response_space, now=caller.now, effect=execute_and_strip
@@ -66,8 +74,8 @@ def stored_response(outcome: tuple[int, bytes]) -> Response:
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def _without(secret: str, body: bytes) -> bytes:
-    return orjson.dumps(orjson.loads(body) | {secret: None})
+def _without(secret: str, body: dict[str, Any]) -> dict[str, Any]:
+    return body | {secret: None}
 
 
 async def _digest(request: Request) -> bytes:
