@@ -188,7 +188,14 @@ def children_of(pid: int) -> list[int]:
 
 def serving_children(pid: int) -> list[int]:
     """The processes that serve requests for this parent."""
-    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children_of(pid) if b"spawn_main" in _command_line(child)]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return b""
 
 
 def postmaster_of(data: Path) -> int:
