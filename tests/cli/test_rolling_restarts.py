@@ -30,6 +30,7 @@ from tests.support import factories, redemption_requests
 from tests.support.commands import (
     SECONDS_TO_END,
     answers,
+    command_line,
     forked_command,
     free_port,
     running_server,
@@ -163,8 +164,7 @@ def is_stopping(server: str) -> bool:
 
 
 def have_ended(processes: Iterable[int]) -> bool:
-    paths = [Path(f"/proc/{pid}/cmdline") for pid in processes]
-    return not any(path.exists() and path.read_bytes() for path in paths)  # that of a zombie is empty
+    return not any(map(command_line, processes))
 
 
 def are_replaced(server: str, processes: Iterable[int]) -> bool:

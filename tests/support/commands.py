@@ -188,10 +188,11 @@ def children_of(pid: int) -> list[int]:
 
 def serving_children(pid: int) -> list[int]:
     """The processes that serve requests for this parent."""
-    return [child for child in children_of(pid) if b"spawn_main" in _command_line(child)]
+    return [child for child in children_of(pid) if b"spawn_main" in command_line(child)]
 
 
-def _command_line(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
+    """The command line of a process; empty if it has ended, and for a zombie."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):  # it has ended
