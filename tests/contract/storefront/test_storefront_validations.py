@@ -149,7 +149,7 @@ async def test_every_rule_that_a_promo_code_breaks_is_named(
     listed = {"email": "ADA@example.com"}
     (result,) = await results(client, tenant, "WORST", candidate=listed)
     assert reasons([result]) == [every]
-    # Nobody gets the code's price, so that nobody may show it.
+    # A code that is not valid gives no discount.
     assert (result["listPrice"], result["discount"], result["finalPrice"]) == (100.0, 0.0, 100.0)
 
 
