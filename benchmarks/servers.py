@@ -108,12 +108,11 @@ def serving(name: str, application: str, environment: dict[str, str], *, process
 
 
 @contextmanager
-def serving_as_shipped(url: str, token_keys: Mapping[str, str], *, processes: int = 1) -> Iterator[Server]:
+def serving_as_shipped(url: str, token_keys: Mapping[str, str]) -> Iterator[Server]:
     """`tessera api` with its default settings, whose log goes to a file, until the context ends."""
     environment = {
         "TESSERA_DATABASE_URL": url,
         "TESSERA_PORT": str(port := free_port()),
-        "TESSERA_PROCESSES": str(processes),
         "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in token_keys.items()),
     }
     command = [str(Path(sys.executable).with_name("tessera")), "api"]

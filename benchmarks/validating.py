@@ -39,8 +39,8 @@ def measure(
     keys = data.add_keys(connection, shops, count=CALLERS)
     load, load_of_callers = requests(shops), requests_of(keys)
 
-    def run(name: str, requests: Sequence[bytes], connections: int) -> Figures:
-        return servers[name].measure(requests, connections=connections, seconds=SIZES.seconds)
+    def run(name: str, sent: Sequence[bytes], connections: int) -> Figures:
+        return servers[name].measure(sent, connections=connections, seconds=SIZES.seconds)
 
     for case, names, requests_, connections in (
         (MANY, (SHIPPED, "Tessera", "usual", "constant", "bare"), load, CONNECTIONS),

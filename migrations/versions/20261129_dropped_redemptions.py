@@ -110,6 +110,6 @@ def downgrade() -> None:
     )
     for table, (policy, _) in POLICIES.items():
         op.execute(f"drop policy {policy} on {table}")
-    for name in ("ended_jobs_by_organization_index", "reservations_to_drop_index", "redemptions_to_drop_index"):
+    for name in INDEXES:
         op.execute(f"drop index {name}")
     op.execute("drop table dropped_uses, dropped_totals")

@@ -64,7 +64,7 @@ def test_keys_are_their_own_keys(address: str, text: str) -> None:
     assert domain_key(domain_key(text)) == domain_key(text)
 
 
-def test_what_has_no_width_is_not_part_of_a_trimmed() -> None:
+def test_what_has_no_width_is_trimmed() -> None:
     assert trimmed("\ufeff\u200b \N{IDEOGRAPHIC SPACE}A B\u2060\u200d\n") == "A B"
     assert trimmed("A\u200bB") == "A\u200bB"
     assert trimmed("\u200b\u200e") == ""

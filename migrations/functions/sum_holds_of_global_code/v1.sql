@@ -1,5 +1,5 @@
--- The number of lapsed holds of a global code in all organizations that are not frozen, and the time when the first of the others ends; for the
--- platform only. The setting shows them on several nodes, where it acts as its caller.
+-- The number of lapsed holds of a global code in all organizations that are not frozen, and the time when the first of the
+-- others ends; for the platform only. The setting shows them on several nodes, where it acts as its caller.
 create or replace function sum_holds_of_global_code(code_id uuid, as_of timestamptz)
 returns table (lapsed integer, next_hold_ends_at timestamptz)
 language plpgsql volatile security definer set search_path = pg_catalog, public, pg_temp

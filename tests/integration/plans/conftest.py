@@ -1,6 +1,7 @@
 """A large organization for the plans of lists of promo codes."""
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -64,6 +65,14 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
 @pytest.fixture(scope="session")
 def app(resources: Resources) -> FastAPI:
     return create_app(resources, trusted_proxies=["127.0.0.1"])
+
+
+@pytest.fixture
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that acts as the application."""
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Query plans of the list of audit entries in a long log beside others."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -49,13 +48,6 @@ async def long_log(resources: Resources, addresses: Addresses) -> Tenant:
             superuser.execute(FILL, {"tenant": tenant.id, "count": LONG if tenant is tenants[0] else BESIDE})
         vacuum(superuser, "audit_entries")
     return tenants[0]
-
-
-@pytest.fixture
-def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    url = addresses.application.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        yield connection
 
 
 @pytest.mark.parametrize("case", FILTERS)

@@ -1,6 +1,5 @@
 """Query plans of the lists and exports of promo codes in the management API, on any page."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +30,6 @@ from tessera.promo_codes.management.repository import ManagedPromoCodeRepository
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.texts.repository import TextRepository
-from tessera.provision import Addresses
 from tessera.record_metadata.rules import KeyAndText
 from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 
@@ -76,13 +74,6 @@ FILTERS = [
     ("search=code77&status=Archived", 12, 3 * 1_111 + PAGE),
     ("search=code77&storeExamCode=CLD-100", 11, 4 * 1_111 + PAGE),
 ]
-
-
-@pytest.fixture
-def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    url = addresses.application.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        yield connection
 
 
 @pytest.mark.parametrize("case", FILTERS)

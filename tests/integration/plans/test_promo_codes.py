@@ -51,13 +51,6 @@ Ask = Callable[[Tenant, str], Awaitable[tuple[httpx.Response, list[dict[str, Any
 
 
 @pytest.fixture
-def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    url = addresses.application.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        yield connection
-
-
-@pytest.fixture
 def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -> Iterator[Ask]:
     """Request a list; its response with the custom and the generic plan of its query.
 

@@ -1,6 +1,6 @@
 """Query plans of the lists of redemptions in a large organization beside others."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import md5
 from typing import Any
@@ -103,13 +103,6 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
 
 
 Ask = Callable[[str], Awaitable[tuple[httpx.Response, list[dict[str, Any]]]]]
-
-
-@pytest.fixture
-def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    url = addresses.application.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        yield connection
 
 
 @pytest.fixture

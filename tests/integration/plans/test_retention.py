@@ -1,6 +1,5 @@
 """Query plans of retention: a transaction reads about what it drops, however much there is."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -72,13 +71,6 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
         )
         vacuum(superuser, *TABLES)
     return tenants[0]
-
-
-@pytest.fixture
-def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
-    url = addresses.application.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        yield connection
 
 
 async def drop_released(work: UnitOfWork) -> int:
