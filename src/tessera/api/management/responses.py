@@ -67,7 +67,8 @@ async def once(
     async def effect() -> JsonResponse:
         return with_etag(await write(), status)
 
-    response = await idempotency.once(request, caller, effect, secret=secret)
+    conceal = (lambda body: body | {secret: None}) if secret else None
+    response = await idempotency.once(request, caller, effect, conceal=conceal)
     if "ETag" not in response.headers:
         response.headers.update(if_match.etag(orjson.loads(bytes(response.body))["version"]))
     return response

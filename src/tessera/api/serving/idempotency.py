@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import orjson
@@ -41,16 +40,13 @@ async def once(
     caller: Caller,
     execute: Callable[[], Awaitable[JsonResponse]],
     *,
-    secret: str | None = None,
-    conceal: Callable[[Any], Any] | None = None,
+    conceal: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Response:
     """The response of `execute`, or the stored response to the first request with the same `Idempotency-Key` and body.
 
-    Only the first response has the field named `secret`; the stored response has null there, or is what `conceal`
-    makes of the JSON. Raises KeyMalformed, KeyReused, KeyInUse, TooManyRequests.
+    The stored response is what `conceal` makes of the first one. Raises KeyMalformed, KeyReused, KeyInUse,
+    TooManyRequests.
     """
-    if secret:
-        conceal = partial(_without, secret)
     keyed_request = await read_keyed_request(request, caller.principal)
     if keyed_request is None:
         return await execute()
@@ -72,10 +68,6 @@ def stored_response(outcome: tuple[int, bytes]) -> Response:
     status, body = outcome
     headers = {REPLAYED: "true"} if isinstance(outcome, Replay) else None
     return Response(body, status, headers=headers, media_type="application/json")
-
-
-def _without(secret: str, body: dict[str, Any]) -> dict[str, Any]:
-    return body | {secret: None}
 
 
 async def _digest(request: Request) -> bytes:

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 
 _TRY = """
@@ -14,6 +16,11 @@ order by place
 def lock_number(name: str) -> int:
     """The number of the lock with this name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+async def lock(connection: AsyncConnection, name: str) -> None:
+    """Wait for the lock with this name."""
+    await execute_text(connection, "select pg_advisory_xact_lock(%(number)s::bigint)", {"number": lock_number(name)})
 
 
 async def try_locks(work: UnitOfWork, numbers: Sequence[int]) -> list[bool]:

@@ -1,26 +1,32 @@
 """Stops a server whose users were all killed: `python -m tessera.kit.embedded_postgres.watcher DIRECTORY`."""
 
+import fcntl
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tessera.kit.embedded_postgres import server
-from tessera.kit.embedded_postgres.file_locks import locked, open_private, try_lock
+from tessera.kit.embedded_postgres.file_locks import try_lock
 
 
 def watch(directory: Path) -> None:
     """Wait until nobody uses the server of this directory, and stop the server if it still runs."""
-    with locked(directory / "use.lock"):  # a start waits meanwhile
-        if _runs(directory):
+    with suppress(FileNotFoundError), _opened(directory / "use.lock") as use_lock:  # the directory may be deleted
+        fcntl.flock(use_lock, fcntl.LOCK_EX)  # a start waits meanwhile
+        with _opened(directory / "server.lock") as server_lock:
+            runs = not try_lock(server_lock)
+        if runs:
             server.open_cluster(directory).shut_down()
 
 
-def _runs(directory: Path) -> bool:
-    if not (directory / "server.lock").exists():  # the directory was deleted
-        return False
-    descriptor = open_private(directory / "server.lock")
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file that exists; creating it could disturb the deletion of its directory."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
-        return not try_lock(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
 

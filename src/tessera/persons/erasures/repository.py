@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from tessera.audit.personal_values import ERASED
-from tessera.kit.db.advisory_locks import lock_number
+from tessera.kit.db.advisory_locks import lock
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_text
 from tessera.kit.personal_data import Content
 from tessera.persons.erasures import rules
@@ -21,8 +21,8 @@ from tessera.persons.rules import Identity
 Row = dict[str, Any]
 _TEXTS = {Content.RECORD: "{}::text", Content.METADATA: "{}::text", Content.BODY: "convert_from({}, 'UTF8')"}
 _KINDS = {"redemptions": "Redemption", "vouchers": "Voucher"}
-# The rows that are in memory at once. Each may have notes of 20,000 characters.
-_ROWS_AT_ONCE = 200
+# The rows in memory at once. Each may have notes of 20,000 characters, and a stored response may have megabytes.
+_ROWS_AT_ONCE, _BODIES_AT_ONCE = 200, 5
 
 
 class ErasureRepository:
@@ -39,8 +39,7 @@ class ErasureRepository:
 
     async def lock(self) -> None:
         """Wait until no other transaction erases a person of the organization."""
-        number = lock_number(f"erasure/{self._organization_id}")
-        await self._fetch("select pg_advisory_xact_lock(%(number)s)", number=number)
+        await lock(self._connection, f"erasure/{self._organization_id}")
 
     async def list_held_reservations(self, identity: Identity, *, size: int) -> list[str]:
         """Up to `size` codes of reservations that hold a voucher for a person."""
@@ -200,11 +199,12 @@ class ErasureRepository:
         """Replace what names the person in the texts of a table; returns the keys of the rows that did."""
         driver = await driver_of(self._connection)
         keys: list[Row] = []
+        size = _BODIES_AT_ONCE if Content.BODY in table.contents.values() else _ROWS_AT_ONCE
         async with driver.cursor("mentions") as mentions:
             values = {"organization_id": self._organization_id, "patterns": rules.patterns(eraser.values)}
             await mentions.execute(_mentions(table).encode(), values)
             names = [column.name for column in mentions.description or ()]
-            while some := await mentions.fetchmany(_ROWS_AT_ONCE):
+            while some := await mentions.fetchmany(size):
                 rows = [dict(zip(names, row, strict=True)) for row in some]
                 changed = await asyncio.to_thread(_changed, table, eraser, rows)
                 await self._write_texts(table, changed)

@@ -3,12 +3,11 @@
 from collections.abc import Collection
 from typing import Any
 
-from tessera.kit.db.advisory_locks import lock_number
+from tessera.kit.db.advisory_locks import lock, lock_number
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.normalization import key_of
 
-LOCK = "select pg_advisory_xact_lock(%(number)s::bigint)"
 LOCK_SHARED = "select pg_advisory_xact_lock_shared(%(number)s::bigint)"
 # One text at a time: a join could read all promo codes or vouchers of the organization.
 CLASHES = """
@@ -36,14 +35,15 @@ class TextRepository:
 
     async def lock(self) -> None:
         """Lock the texts of the organization until the transaction ends."""
-        await self._lock(LOCK)
+        await lock(self._connection, self._lock_name)
 
     async def lock_shared(self) -> None:
         """Exclude the transactions that lock the texts, until this one ends."""
-        await self._lock(LOCK_SHARED)
+        await execute_text(self._connection, LOCK_SHARED, {"number": lock_number(self._lock_name)})
 
-    async def _lock(self, statement: str) -> None:
-        await execute_text(self._connection, statement, {"number": lock_number(f"texts/{self._organization_id}")})
+    @property
+    def _lock_name(self) -> str:
+        return f"texts/{self._organization_id}"
 
     async def find_clashes(self, texts: Collection[str]) -> set[str]:
         """The keys of those texts that are both a promo code's and a voucher's."""
