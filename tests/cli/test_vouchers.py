@@ -197,9 +197,9 @@ async def test_vouchers_from_elsewhere_are_imported_from_a_file(
     assert json.loads(run(*command, "--dry-run", "--json").stdout) == expected
     assert len(json.loads(run(*command, "--json").stdout)["voucherPurchaseIds"]) == 1
     assert run(*command).stderr.splitlines()[-4:] == [
-        "tessera: line 2: code must be unique, and 'OLD-1' is taken by a voucher",
+        "tessera: line 2: code must be unique, and 'OLD-1' is taken",
         "tessera: line 2: reservationCode must be unique, and 'IMPORTED-OLD-1' is taken",
-        "tessera: line 3: code must be unique, and 'OLD-2' is taken by a voucher",
+        "tessera: line 3: code must be unique, and 'OLD-2' is taken",
         "tessera: 2 bad lines in all. Nothing was imported.",
     ]
     assert run("ledger", "verify", "--organization", tenant.name).returncode == 0

@@ -77,7 +77,7 @@ async def test_a_promo_code_waits_for_an_import_of_vouchers_that_is_about_to_com
     await barrier.wait()
     assert (await importing, await making) == (2, 10)
     documented, managed = await asyncio.gather(*creating)
-    words = "promoCodeName must be unique, and 'SPRING25' is taken by a voucher."
+    words = "promoCodeName must be unique, and 'SPRING25' is taken."
     assert status_and_body(documented) == validation_failed(words)
     assert (managed.status_code, [each["code"] for each in managed.json()["errors"]]) == (400, ["NameTaken"])
 
@@ -115,4 +115,4 @@ async def test_an_import_of_promo_codes_is_refused_for_a_voucher_that_was_import
     with pytest.raises(ImportRefused) as refusal:
         async with resources.database.unit_of_work(tenant.id) as work:
             await promo_code_imports.import_file(work, source, dry_run=False, now=NOW)
-    assert refused(refusal.value) == [(3, "NameTaken", "must be unique, and 'Spring25' is taken by a voucher")]
+    assert refused(refusal.value) == [(3, "NameTaken", "must be unique, and 'Spring25' is taken")]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera.catalog import service as catalog
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Violation
+from tessera.kit.errors import DomainError, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, email_key, key_of
 from tessera.promo_codes import rules
@@ -44,15 +44,35 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
         yield Violation("ProductBundleNotFound", "product_bundle_ids", message)
 
 
+def has_valid_name(draft: PromoCodeDraft, violations: Collection[Violation]) -> bool:
+    """Whether none of the draft's violations is one of its name."""
+    return draft.name is not None and all(each.field != "name" for each in violations)
+
+
 async def find_taken_names(work: UnitOfWork, names: Collection[str]) -> dict[str, Violation]:
     """The names in use by a promo code (archived or not) or a voucher: a violation for each, by the key of the name."""
     used_names = await PromoCodeRepository(work).find_used_names(names)
     return {key: name_taken(name, by_voucher=used_names[key]) for name in names if (key := key_of(name)) in used_names}
 
 
+class TakenByVoucher(Violation):
+    """The violation of a name that a voucher has. It is shown like any other: callers may have no right to vouchers."""
+
+
 def name_taken(name: str, *, by_voucher: bool) -> Violation:
     """The violation of a name that a promo code or a voucher has."""
-    return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken{' by a voucher' * by_voucher}")
+    violation = TakenByVoucher if by_voucher else Violation
+    return violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
+
+
+def tells_of_vouchers(error: DomainError) -> bool:
+    """Whether the refusal of a draft tells if a voucher has its name, so that the caller has guessed a code.
+
+    A name that has another violation is not looked up among vouchers, or a promo code has it.
+    """
+    return isinstance(error, Invalid) and all(
+        isinstance(each, TakenByVoucher) for each in error.violations if each.field == "name"
+    )
 
 
 def exams_of(draft: PromoCodeDraft, references: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:

@@ -47,7 +47,11 @@ async def create_all(
         else:
             codes[position] = drafts.new_promo_code(draft, references)
     # Only for drafts with other violations, because the insert below reports the taken names of the others.
-    names = {position: name for position in invalid if (name := requests[position].name) is not None}
+    names = {
+        position: requests[position].name or ""
+        for position, violations in invalid.items()
+        if drafts.has_valid_name(requests[position], violations)
+    }
     taken = await drafts.find_taken_names(work, names.values()) if names else {}
     for position, name in names.items():
         invalid[position] += [taken[key_of(name)]] if key_of(name) in taken else []

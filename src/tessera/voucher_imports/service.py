@@ -90,6 +90,7 @@ async def import_file(
     with closing(read_rows(source.file, cells.FILE)) as rows:
         state = _Import(offer, rows, now)
         while lines := await in_thread(lambda: _next_lines(state)):
+            source.on_guesses(len(lines))
             valid = await _look_up(work, state, lines)
             if not dry_run and not state.bad.count:
                 await _add(work, state, valid)

@@ -233,7 +233,7 @@ async def test_codes_and_reservations_that_exist_are_refused(
     await create_redemption(client, tenant, "SPENT", "RSV-1")
     content = f"{HEADER}\ntaken,,,,,,,,,\nPROMO,,,,,,,,,\nNEW,,true,,,,RSV-1,,,\n{worldwide.name},,,,,,,,,\n"
     assert status_and_body(await send(client, tenant, shop, content)) == refused(
-        (2, "code", "CodeTaken", "must be unique, and 'TAKEN' is taken by a voucher"),
+        (2, "code", "CodeTaken", "must be unique, and 'TAKEN' is taken"),
         (3, "code", "CodeTaken", "must be unique, and 'PROMO' is taken"),
         (4, "reservationCode", "ReservationTaken", "must be unique, and 'RSV-1' is taken"),
     )

@@ -28,7 +28,7 @@ from tessera.kit.identifiers import new_id
 from tessera.settings import Settings
 
 VALIDATIONS = "/storefront/v1/validations"
-MISSES = "Too many codes that do not exist. Try again later."
+MISSES = "Too many guesses at codes. Try again later."
 SECRETS = "Too many attempts with a wrong secret. Try again later."
 # So slow that no room comes back during a test.
 LIMITS: dict[str, Any] = {"misses_per_minute": 1, "misses_burst": 6, "visitor_misses_per_minute": 2}

@@ -133,7 +133,7 @@ async def test_a_promo_code_cannot_have_the_text_of_a_voucher(client: httpx.Asyn
     terms = {"discountPercent": 1, "storeExamCodes": ["NCA-GENL"], "maxRedemptions": 1}
     documented = {"promoCodeName": "paid", "expirationDateUtc": "2030-01-01T00:00:00", **terms}
     answer = await client.post("/promo-codes", json=documented, headers=shop.bearer)
-    message = "promoCodeName must be unique, and 'paid' is taken by a voucher."
+    message = "promoCodeName must be unique, and 'paid' is taken."
     assert (answer.status_code, answer.json()["errorMessages"]) == (400, [message])
     managed = await client.post("/management/v1/promo-codes", json={"name": "Paid", **terms}, headers=shop.bearer)
     assert [error["code"] for error in managed.json()["errors"]] == ["NameTaken"]

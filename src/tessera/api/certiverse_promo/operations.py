@@ -9,11 +9,11 @@ from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCo
 from tessera.api.http.parsing import read_body, read_query
 from tessera.api.serving.operations import GENERIC_PLANS, Coalescing, HotRead, HotWrite, Route
 from tessera.api.serving.pages import numbered_page_response
-from tessera.identity.authentication.policies import MANAGE_PROMO_CODES
+from tessera.identity.authentication.policies import MANAGE_PROMO_CODES, NAME_PROMO_CODES
 from tessera.identity.rules import Principal
 from tessera.kit.db.pages import JsonPage
 from tessera.kit.errors import Invalid, Violation
-from tessera.promo_codes import service
+from tessera.promo_codes import drafts, service
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import PromoCodeFilter
 
@@ -54,9 +54,10 @@ LIST = HotRead(
 )
 CREATE = HotWrite(
     route=Route("POST", "/promo-codes"),
-    policy=MANAGE_PROMO_CODES,
+    policy=NAME_PROMO_CODES,
     read=_read_creation,
     execute=service.create_all,
     present=created_response,
+    is_miss=drafts.tells_of_vouchers,
     coalescing=Coalescing(max_concurrency=MAX_CONCURRENT_CREATE_BATCHES, settings=GENERIC_PLANS | NAME_LOCK_TIMEOUT),
 )

@@ -1,6 +1,7 @@
 """What imports of CSV files share: their documentation, and one import for each `Idempotency-Key`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,6 +14,8 @@ from tessera.api.http.openapi import response
 from tessera.api.management.documentation import Example, Responses
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
+from tessera.api.serving.resources import resources_of
+from tessera.identity.rules import FunctionPoint
 from tessera.kit.imports.rows import MAX_LINES
 from tessera.kit.imports.steps import Source
 
@@ -49,9 +52,30 @@ async def run(
 ) -> Response:
     """The response to a request with a file, which `import_file` imports or, for a dry run, only checks."""
     upload = uploads.read_upload(request, MEDIA_TYPE)
+    with _counted_guesses(request, caller, dry_run=dry_run) as on_guesses:
 
-    async def effect() -> JsonResponse:
-        return JsonResponse(await import_file(Source(upload.file, upload.digest)), 200 if dry_run else 201)
+        async def effect() -> JsonResponse:
+            source = Source(upload.file, upload.digest, on_guesses=on_guesses)
+            return JsonResponse(await import_file(source), 200 if dry_run else 201)
 
-    # A dry run has no effect, so its Idempotency-Key is ignored.
-    return await effect() if dry_run else await idempotency.once(request, caller, effect)
+        # A dry run has no effect, so its Idempotency-Key is ignored.
+        return await effect() if dry_run else await idempotency.once(request, caller, effect)
+
+
+@contextmanager
+def _counted_guesses(request: Request, caller: Caller, *, dry_run: bool) -> Iterator[Callable[[int], None]]:
+    """Count the lines of an import that adds nothing as guesses of a caller without the right to voucher codes.
+
+    Such an import tells of each line whether a voucher has its text. Raises TooManyRequests.
+    """
+    if FunctionPoint.SEE_VOUCHER_CODES in caller.principal.function_points:
+        yield lambda _: None
+        return
+    pipeline, guesses = resources_of(request).pipeline, list[int]()
+    pipeline.admit_guess(request)
+    adds_nothing = True
+    try:
+        yield guesses.append
+        adds_nothing = dry_run
+    finally:
+        pipeline.count_misses(request, sum(guesses) if adds_nothing else 0)

@@ -76,9 +76,15 @@ async def export_vouchers(request: Request, caller: Reporter) -> StreamingRespon
 async def export_redemptions(request: Request, caller: Reporter) -> StreamingResponse:
     """Export the redemptions that match, in order of creation. An apostrophe precedes formulas.
 
-    Codes of vouchers are masked for callers without `SeeVoucherCodes`.
+    Codes of vouchers are masked for callers without `SeeVoucherCodes`. An export by `code` counts against the budget of
+    guesses of the credential.
     """
     query = read_filters(request, RedemptionExportQuery)
+    if query.get("code") is not None:
+        pipeline = resources_of(request).pipeline
+        pipeline.admit_guess(request)
+        # The file is streamed later, whether it has redemptions or not.
+        pipeline.count_misses(request, 1)
     reveals, name = await revealing.reveals(query, caller), "redemptions.csv"
     filters = RedemptionFilter(**query)
     if reveals:

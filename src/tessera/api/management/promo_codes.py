@@ -20,7 +20,10 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeQuery,
 )
 from tessera.api.serving.cursor_pages import read_code_query
-from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.dependencies import CodeManager, Manager
+from tessera.api.serving.resources import resources_of
+from tessera.kit.errors import Invalid
+from tessera.promo_codes.drafts import tells_of_vouchers
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -64,12 +67,20 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, violation=ONE_DISCOUNT),
     openapi_extra=documentation.creating(ManagedPromoCodeCreateRequest, CREATE),
 )
-async def create_promo_code(request: Request, caller: Manager) -> Response:
-    """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all."""
+async def create_promo_code(request: Request, caller: CodeManager) -> Response:
+    """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all.
+
+    Its name must not be that of another promo code or the code of a voucher. A refusal counts against the budget of
+    guesses of the credential, unless another promo code has the name.
+    """
     draft = await read_draft(request, ManagedPromoCodeCreateRequest, PromoCodeDraft)
-    return await RESOURCE.write(
-        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
-    )
+    try:
+        return await RESOURCE.write(
+            request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+        )
+    except Invalid as error:
+        resources_of(request).pipeline.count_misses(request, int(tells_of_vouchers(error)))
+        raise
 
 
 @router.get(

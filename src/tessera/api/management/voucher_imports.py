@@ -19,7 +19,7 @@ router = APIRouter(tags=["Management: voucher purchases"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (VoucherImportQuery,)
-_BAD_LINE = ("/3/code", "CodeTaken", "Line 3: code must be unique, and 'OLD-4712' is taken by a voucher.")
+_BAD_LINE = ("/3/code", "CodeTaken", "Line 3: code must be unique, and 'OLD-4712' is taken.")
 
 _COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.FILE.imported if column != "code")
 DESCRIPTION = f"""\

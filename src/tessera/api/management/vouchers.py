@@ -66,13 +66,18 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's vouchers, including archived ones.
 
     The oldest come first, unless `order` or `search` says otherwise; a list with filters has another order, which is
-    stable from page to page. Codes are masked for callers without `SeeVoucherCodes`, which `search` requires.
+    stable from page to page. Codes are masked for callers without `SeeVoucherCodes`, which `search` requires. A
+    `voucherCode` that does not exist counts against the budget of guesses of the credential.
     """
     filters, position = read_code_query(request, ManagedVoucherQuery)
+    pipeline, is_guess = resources_of(request).pipeline, filters.get("voucher_code") is not None
+    if is_guess:
+        pipeline.admit_guess(request)
     reveals = await revealing.reveals(filters, caller)
     if position["search"] is not None:
         revealing.require(caller)  # a code could be found character by character
     page = await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
+    pipeline.count_misses(request, int(is_guess and not page.items))
     if reveals:
         query = filters | {"search": position["search"]}
         await revealed.record(caller.work, SOURCE, query, len(page.items), now=caller.now)

@@ -76,7 +76,7 @@ class MissBudgets:
         if caller.visitor is not None:
             seconds = max(seconds, self._visitors.seconds_until_room(caller))
         if seconds:
-            message = "Too many codes that do not exist. Try again later."
+            message = "Too many guesses at codes. Try again later."
             raise TooManyRequests(message, limit="misses", retry_after=math.ceil(seconds))
 
     def spend(self, caller: Asker, misses: int) -> None:

@@ -62,7 +62,7 @@ class HotWrite(Generic[Command, Result]):
 
     `present` returns the status and the body of the response, which are stored under the key. Commands for which
     `is_keyed` is false have no effect, and their key is ignored. An error for which `is_miss` is true counts as a
-    question for a code that does not exist.
+    guess.
     """
 
     route: Route

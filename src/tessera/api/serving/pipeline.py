@@ -148,13 +148,17 @@ class Pipeline:
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
         # Here the caller is known, and the request is neither read nor queued yet.
+        request.state.asker = asker(request, credential)
         if policy.asks_for_codes:
-            request.state.asker = asker(request, credential)
-            self._misses.admit(request.state.asker)
+            self.admit_guess(request)
         return principal
 
+    def admit_guess(self, request: Request) -> None:
+        """Raise TooManyRequests if the caller of an admitted request has used up its budget of guesses."""
+        self._misses.admit(request.state.asker)
+
     def count_misses(self, request: Request, count: int) -> None:
-        """Count the codes of an admitted request that do not exist."""
+        """Count the guesses of an admitted request, such as codes that do not exist."""
         self._misses.spend(request.state.asker, count)
 
     def _credential(self, request: Request, policy: Policy) -> Credential:

@@ -14,6 +14,7 @@ from tessera.api.serving import budgets, idempotency
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.api.serving.dependencies import SupportCaller, admitted, run
+from tessera.api.serving.resources import resources_of
 from tessera.api.storefront import documentation, operations, presenters
 from tessera.api.storefront.schemas import (
     RedemptionCreateRequest,
@@ -74,7 +75,12 @@ async def list_redemptions(request: Request, caller: SupportCaller) -> JsonRespo
     """
     query, position = read_cursor_query(request, RedemptionQuery)
     filters = RedemptionFilter(**query, made_by=rules.visible_family(caller.principal))
+    # The list of all redemptions tells which codes exist.
+    pipeline, is_guess = resources_of(request).pipeline, filters.code is not None and filters.made_by is None
+    if is_guess:
+        pipeline.admit_guess(request)
     page = await lifecycle.list_by_cursor(caller.work, filters, now=caller.now, **position)
+    pipeline.count_misses(request, int(is_guess and not page.items))
     return cursor_page_response(
         request, page, [presenters.visible_redemption(item, caller.principal) for item in page.items]
     )

@@ -32,13 +32,14 @@ class Policy:
 
 
 MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
+NAME_PROMO_CODES = replace(MANAGE_PROMO_CODES, asks_for_codes=True)
 MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
 USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True)
 ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
 # Callers with only the right to redeem see and cancel only their own redemptions.
 SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
-# An action on vouchers by their codes tells which codes exist.
+# An action on vouchers by their codes tells which codes exist, and so does the refusal of a promo code by its name.
 ACT_ON_CODES = replace(MANAGE_ORGANIZATION, asks_for_codes=True)
 # Users of a voucher partner with this right hand out the vouchers of their partner.
 ASSIGN_VOUCHERS = replace(MANAGE_ORGANIZATION, alternative=FunctionPoint.PARTNER_ASSIGN_VOUCHERS)

@@ -13,12 +13,14 @@ Result = TypeVar("Result")
 class Source:
     """The file, and the SHA-256 of its content in hexadecimal for the audit log.
 
-    `on_progress` receives the number of bytes that are read.
+    `on_progress` receives the number of bytes that are read, and `on_guesses` the numbers of texts of which the import
+    tells whether a voucher has them.
     """
 
     file: BinaryIO
     digest: str
     on_progress: OnProgress = lambda _: None
+    on_guesses: Callable[[int], None] = lambda _: None
 
 
 async def in_thread(step: Callable[[], Result]) -> Result:

@@ -83,6 +83,7 @@ async def import_file(
         state = _Import(work.organization_id, all_lines, bad=bad)
         while lines := await _read_next(state, now):
             lines = await _collect_changes(work, state, lines) if update else lines
+            source.on_guesses(len(lines))
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad.count:
                 await _add(work, state, valid_lines, now=now)
