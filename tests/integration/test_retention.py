@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT
-from tests.support.redemption_requests import act, candidate, create_redemption, update_reservation
+from tests.support.redemption_requests import act, candidate, copy_redemption, create_redemption, update_reservation
 from tests.support.reporting import open_shop
 from tests.support.retaining import apply, keep
 
@@ -62,6 +62,20 @@ async def test_candidates_become_anonymous_and_counts_stay(
     assert (await client.get(report, headers=tenant.bearer)).json() == before
     async with resources.database.unit_of_work(tenant.id) as work:
         assert (await ledger.verify(work)).discrepancies == []
+
+
+async def test_a_transaction_changes_few_rows_also_of_a_reservation_with_many_holds(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_shop(resources, tenant)
+    held = await create_redemption(client, tenant, "SPRING", "RSV-1", holdSeconds=60)
+    await act(client, tenant, held, "release")
+    copy_redemption(superuser, tenant, 500, reservation="RSV-1")
+    await update_reservation(client, tenant, "RSV-1", "Completed")
+    await keep(resources, tenant, candidates_after_days=30)
+    assert await apply(resources, tenant, now=NOW + timedelta(days=31)) == 501 + 1
+    query = "select count(*) from redemptions where organization_id = %s group by xmin::text order by 1"
+    assert superuser.execute(query, [tenant.id]).fetchall() == [(101,), (200,), (200,)]
 
 
 async def test_the_log_loses_its_oldest_entries_and_verifies(

@@ -83,7 +83,7 @@ async def _roll_up(url: str, organization_id: UUID) -> None:
 def retain(url: str, organization: str, at: int) -> None:
     """The retention of the organization, in transactions of two redemptions."""
     _kill_this_process(organization, at)
-    retention.REDEMPTIONS_AT_ONCE = 2
+    retention.STEPS = tuple(step._replace(size=2) for step in retention.STEPS)
     asyncio.run(apply_to(Database(url, pool_size=1), UUID(organization), now=datetime.now(UTC)))
 
 

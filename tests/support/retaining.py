@@ -1,6 +1,5 @@
 """The retention of organizations, applied as the job does."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,8 +8,7 @@ from tests.support.factories import Tenant
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
-from tessera.kit.db.passes import PLATFORM_ID, Progress, run_pass
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.passes import PLATFORM_ID
 from tessera.retention import service
 from tessera.retention.service import Retention
 
@@ -30,8 +28,4 @@ async def apply_to(database: Database, organization_id: UUID, *, now: datetime) 
     async with database.unit_of_work(PLATFORM_ID) as work:
         settings = await service.list_all(work)
 
-    async def execute(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
-        return await service.apply(work, {each: settings[each] for each in group}, now=now)
-
-    organizations = [each for each in settings if each == organization_id]
-    return (await run_pass(database, organizations, execute, task="test"))[organization_id]
+    return (await service.apply(database, {organization_id: settings[organization_id]}, now=now))[organization_id]

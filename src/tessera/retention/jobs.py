@@ -1,20 +1,15 @@
 """The job that applies the retention of organizations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.kit.db.database import Database
-from tessera.kit.db.passes import PLATFORM_ID, Progress, run_pass
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.passes import PLATFORM_ID
 from tessera.kit.jobs import by_the_clock
 from tessera.retention import service
-
-# The statements of each organization are several round trips, during which the rows of the others stay locked.
-GROUP_SIZE = 10
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +27,6 @@ async def apply_retention(context: JobContext, timestamp: int) -> None:
     async with database.unit_of_work(PLATFORM_ID) as work:
         settings = await service.list_all(work)
 
-    async def apply(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
-        return await service.apply(work, {each: settings[each] for each in group}, now=now)
-
-    counts = await run_pass(database, list(settings), apply, task="apply_retention", group_size=GROUP_SIZE)
+    counts = await service.apply(database, settings, now=now)
     if counts:
         log.info("retention applied", organizations=len(counts), records=counts.total())

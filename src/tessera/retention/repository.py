@@ -39,7 +39,7 @@ def _assignments(table: Table) -> Iterator[str]:
 
 # The code of a reservation is unique. Vouchers come first, as in the transactions of storefronts. The recipient of a
 # used voucher is the candidate; an unused one may still be used.
-END_RESERVATIONS = f"""
+END_RESERVATIONS = TextQuery(f"""
 with ended as materialized (
     select id, code from reservations
     where organization_id = %(organization_id)s and status in ('Completed', 'NoShow', 'Cancelled')
@@ -54,6 +54,7 @@ with ended as materialized (
 ), changed_redemptions as (
     update redemptions set {_anonymised("redemptions")}
     where organization_id = %(organization_id)s and reservation_id = any (array(select id from ended))
+      and (person_id, first_name, last_name) <> ('{ANONYMISED}', '{ANONYMISED}', '{ANONYMISED}')
     returning id
 ), removed_texts as (
     delete from record_metadata
@@ -64,9 +65,9 @@ with ended as materialized (
 update reservations set code = '{ANONYMISED} ' || id, rescheduled_from = null, anonymised_at = %(now)s
 where organization_id = %(organization_id)s and id = any (array(select id from ended))
 returning id
-"""  # noqa: S608 - our own names
+""")  # noqa: S608 - our own names
 # Holds that ended without a use, whose reservations may never end.
-END_REDEMPTIONS = f"""
+END_REDEMPTIONS = TextQuery(f"""
 with closed as materialized (
     select id from redemptions
     where organization_id = %(organization_id)s and status in ('Released', 'Expired', 'Cancelled')
@@ -81,17 +82,17 @@ with closed as materialized (
 update redemptions set {_anonymised("redemptions")}
 where organization_id = %(organization_id)s and id = any (array(select id from closed))
 returning id
-"""  # noqa: S608 - our own names
-_END_TOKENS = """
+""")  # noqa: S608 - our own names
+END_TOKENS = TextQuery("""
 delete from issued_tokens where organization_id = %(organization_id)s and id = any (array(
     select id from issued_tokens
     where organization_id = %(organization_id)s and least(expires_at, revoked_at) < %(before)s
     order by id limit %(size)s for update skip locked
 ))
 returning id
-"""
+""")
 # The last event of a job is its end. An operator can run old jobs again, so those that ended later may come first.
-_END_JOBS = """
+END_JOBS = TextQuery("""
 with oldest as materialized (
     select id from procrastinate_jobs
     where args ->> 'organization_id' = %(organization_id)s::uuid::text
@@ -105,14 +106,7 @@ with oldest as materialized (
 )
 delete from procrastinate_jobs where id = any (array(select id from ended))
 returning id
-"""
-STATEMENTS = {
-    "candidates_after_days": (TextQuery(END_RESERVATIONS), TextQuery(END_REDEMPTIONS)),
-    # Vouchers keep no candidate whose redemption is dropped.
-    "redemptions_after_months": (TextQuery(END_RESERVATIONS),),
-    "tokens_after_days": (TextQuery(_END_TOKENS),),
-    "failed_jobs_after_days": (TextQuery(_END_JOBS),),
-}
+""")
 
 
 async def list_all(work: UnitOfWork) -> dict[UUID, Retention]:
@@ -141,14 +135,11 @@ class RetentionRepository:
         statement = statement.on_conflict_do_update(constraint="retention_settings_pk", set_=values)
         await self._work.connection.execute(statement)
 
-    async def remove(self, name: str, *, before: datetime, size: int, now: datetime) -> list[int]:
-        """Remove up to `size` records of each kind that this setting is about; returns their numbers."""
+    async def remove(self, statement: TextQuery, *, before: datetime, size: int, now: datetime) -> int:
+        """Remove up to `size` records that are older than `before`; returns their number."""
         values = {"organization_id": self._work.organization_id, "before": before, "size": size, "now": now}
-        driver, numbers = await self._work.driver_connection(), []
-        for statement in STATEMENTS[name]:
-            cursor = await statement.send(driver, values)
-            numbers.append(len(await cursor.fetchall()))
-        return numbers
+        cursor = await statement.send(await self._work.driver_connection(), values)
+        return len(await cursor.fetchall())
 
     async def drop_redemptions(self, *, size: int, now: datetime) -> int:
         """Drop up to `size` closed redemptions, with their ledger and reservations; returns the number of both."""

@@ -1,29 +1,38 @@
 """Retention: an organization's periods, after which its candidates become anonymous and old records go."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.rules import Action, Change
 from tessera.audit.seals import service as seals
-from tessera.kit.db.passes import Progress
+from tessera.kit.db.compiled_queries import TextQuery
+from tessera.kit.db.database import Database
+from tessera.kit.db.passes import Progress, run_pass
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.retention import repository, rules
-from tessera.retention.repository import STATEMENTS, RetentionRepository
+from tessera.retention.repository import RetentionRepository
 from tessera.retention.rules import Retention
 
 __all__ = ["Retention"]
 
 KIND = "Retention"
-# The records of each kind that one transaction removes, because others may wait for its locks.
-RECORDS_AT_ONCE = 200
-# These take longer than others, because their foreign keys are checked.
-REDEMPTIONS_AT_ONCE = 100
-# Each piece that is dropped adds an entry to the log, so that small pieces would not make it shorter.
-ENTRIES_AT_ONCE = 200
+# The statements of each organization are a round trip, during which the rows of the others stay locked.
+GROUP_SIZE = 10
+
+
+class Step(NamedTuple):
+    """A part of retention: up to `size` records in each transaction, because others may wait for its locks."""
+
+    setting: str
+    size: int
+    remove: Callable[..., Awaitable[int]]
 
 
 async def get(work: UnitOfWork) -> Retention:
@@ -50,37 +59,53 @@ async def list_all(work: UnitOfWork) -> dict[UUID, Retention]:
     return await repository.list_all(work)
 
 
-async def apply(work: UnitOfWork, settings: Mapping[UUID, Retention], *, now: datetime) -> dict[UUID, Progress]:
-    """Remove some of the records of these organizations that are too old, for a unit of work pinned to the platform.
+async def apply(database: Database, settings: Mapping[UUID, Retention], *, now: datetime) -> Counter[UUID]:
+    """Remove the records of these organizations that are too old; returns their numbers.
 
-    Records that others have locked are left for the next pass.
+    Each transaction has one step only. Records that others have locked are left for the next time.
     """
-    size, redemptions_size = (max(each // len(settings), 1) for each in (RECORDS_AT_ONCE, REDEMPTIONS_AT_ONCE))
-    progress = {}
-    for organization_id, retention in settings.items():
+    counts = Counter[UUID]()
+    for step in STEPS:
+        before = {each: retention.before(step.setting, now=now) for each, retention in settings.items()}
+        due = {each: moment for each, moment in before.items() if moment is not None}
+        remove = partial(_remove, step, due, now=now)
+        counts += await run_pass(database, list(due), remove, task="apply_retention", group_size=GROUP_SIZE)
+    return counts
+
+
+async def _remove(
+    step: Step, before: Mapping[UUID, datetime], work: UnitOfWork, group: Sequence[UUID], *, now: datetime
+) -> dict[UUID, Progress]:
+    size, progress = max(step.size // len(group), 1), {}
+    for organization_id in group:
         async with work.pinned_to(organization_id) as tenant_work:
-            numbers = await _apply(tenant_work, retention, size=size, now=now)
-            redemptions = await _drop_redemptions(tenant_work, retention, size=redemptions_size, now=now)
-            entries = await _drop_entries(tenant_work, retention, now=now)
-        is_full = (max(numbers, default=0) >= size, redemptions >= redemptions_size, entries >= ENTRIES_AT_ONCE)
-        progress[organization_id] = Progress(sum(numbers) + redemptions + entries, any(is_full))
+            done = await step.remove(tenant_work, before=before[organization_id], size=size, now=now)
+        progress[organization_id] = Progress(done, done >= size)
     return progress
 
 
-async def _apply(work: UnitOfWork, retention: Retention, *, size: int, now: datetime) -> list[int]:
-    numbers: list[int] = []
-    for name in STATEMENTS:
-        if (before := retention.before(name, now=now)) is not None:
-            numbers += await RetentionRepository(work).remove(name, before=before, size=size, now=now)
-    return numbers
+def _by(statement: TextQuery) -> Callable[..., Awaitable[int]]:
+    async def remove(work: UnitOfWork, *, before: datetime, size: int, now: datetime) -> int:
+        return await RetentionRepository(work).remove(statement, before=before, size=size, now=now)
+
+    return remove
 
 
-async def _drop_redemptions(work: UnitOfWork, retention: Retention, *, size: int, now: datetime) -> int:
-    if retention.redemptions_after_months is None:
-        return 0
+async def _drop_redemptions(work: UnitOfWork, *, before: datetime, size: int, now: datetime) -> int:
+    # The function reads the period itself.
     return await RetentionRepository(work).drop_redemptions(size=size, now=now)
 
 
-async def _drop_entries(work: UnitOfWork, retention: Retention, *, now: datetime) -> int:
-    before = retention.before("audit_after_months", now=now)
-    return 0 if before is None else await seals.drop(work, before=before, size=ENTRIES_AT_ONCE, now=now)
+# A reservation may have had many holds, which go first, so that a transaction that ends reservations changes few rows.
+# The redemptions of a reservation are dropped after it has ended here, because its voucher has the candidate, and
+# fewer at once, because foreign keys are checked. Each piece of the log that is dropped adds an entry to it.
+STEPS: tuple[Step, ...] = (
+    Step("candidates_after_days", 200, _by(repository.END_REDEMPTIONS)),
+    Step("candidates_after_days", 200, _by(repository.END_RESERVATIONS)),
+    Step("redemptions_after_months", 100, _drop_redemptions),
+    Step("redemptions_after_months", 200, _by(repository.END_RESERVATIONS)),
+    Step("redemptions_after_months", 100, _drop_redemptions),
+    Step("tokens_after_days", 200, _by(repository.END_TOKENS)),
+    Step("failed_jobs_after_days", 200, _by(repository.END_JOBS)),
+    Step("audit_after_months", 200, seals.drop),
+)

@@ -164,7 +164,10 @@ async def keep_less_and_erase(work: UnitOfWork) -> None:
         candidates_after_days=3_660, audit_after_months=1, redemptions_after_months=1, failed_jobs_after_days=1
     )
     await retention.replace(work, kept, now=NOW)
-    await retention.apply(work, {work.organization_id: kept}, now=NOW + timedelta(days=32))
+    later = NOW + timedelta(days=32)
+    for step in retention.STEPS:
+        if (before := kept.before(step.setting, now=later)) is not None:
+            await step.remove(work, before=before, size=step.size, now=later)
     await erase_again(work)
 
 

@@ -13,7 +13,7 @@ from tests.support.recording import record_statements
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.provision import Addresses
-from tessera.retention.repository import RetentionRepository
+from tessera.retention.repository import END_JOBS, RetentionRepository
 
 BIG, BESIDE, SIZE = 100_000, 20_000, 200
 # Redemptions are redeemed for a reservation that has ended; in the second half of the year, one of four is released.
@@ -86,7 +86,7 @@ async def drop_nothing(work: UnitOfWork) -> int:
 
 
 async def end_jobs(work: UnitOfWork) -> int:
-    return sum(await RetentionRepository(work).remove("failed_jobs_after_days", before=NOW, size=SIZE, now=NOW))
+    return await RetentionRepository(work).remove(END_JOBS, before=NOW, size=SIZE, now=NOW)
 
 
 # A redemption goes with its reservation, and foreign keys look up both. The oldest thousand jobs are read.
