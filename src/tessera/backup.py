@@ -24,7 +24,7 @@ from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE
 from tessera.kit.embedded_postgres import dumps
 from tessera.kit.errors import Invalid
 from tessera.persons.erasures import lists as erasure_list
-from tessera.persons.erasures.lists import Erasures
+from tessera.persons.erasures.lists import Applied, Erasures
 from tessera.provision import Addresses, Roles
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
@@ -149,8 +149,8 @@ def read_erasures(file: Path) -> Erasures:
         raise CannotCopy(f"{file} is not a list of `tessera person erasures`") from error
 
 
-def erase_again(addresses: Addresses, erasures: Erasures, *, now: datetime) -> int:
-    """Migrate a restored database, and erase the listed persons in it; returns their number.
+def erase_again(addresses: Addresses, erasures: Erasures, *, now: datetime) -> Applied:
+    """Migrate a restored database, and erase the listed persons in it.
 
     An interrupted run can be repeated with `tessera person erase-again`.
     """
@@ -158,7 +158,7 @@ def erase_again(addresses: Addresses, erasures: Erasures, *, now: datetime) -> i
     return asyncio.run(_erase_again(addresses.application, erasures, now=now))
 
 
-async def _erase_again(url: str, erasures: Erasures, *, now: datetime) -> int:
+async def _erase_again(url: str, erasures: Erasures, *, now: datetime) -> Applied:
     database = Database(url, pool_size=1)
     try:
         return await erasure_list.apply(database, erasures, now=now)

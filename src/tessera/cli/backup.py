@@ -11,6 +11,7 @@ from tessera import backup as backups
 from tessera import provision
 from tessera import settings as configuration
 from tessera.backup import Backup
+from tessera.cli.erased_again import show_erased_again
 from tessera.cli.files import new_file
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import CannotStart, Embedded, require_database, require_existing_database, start
@@ -94,11 +95,11 @@ def restore(
             backups.restore(settings, addresses, archive, about)
             erased = backups.erase_again(addresses, listed, now=clock()) if listed is not None else None
         typer.echo(f"Restored {_summary(about)}, as of {about.created_at}.")
-        if erased is not None:
-            typer.echo(f"Persons erased again: {erased:,}.")
         if keys is not None:
             _store_keys(settings, keys)
     typer.echo("Run `tessera migrate`, and start the processes.")
+    if erased is not None:
+        show_erased_again(erased)
 
 
 def _store_keys(settings: Settings, keys: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from tessera import backup as backups
 from tessera.cli import output
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import with_database
+from tessera.cli.erased_again import show_erased_again
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Yes
 from tessera.cli.organization_session import OrganizationSession
@@ -67,9 +68,9 @@ def list_erasures() -> None:
 def erase_persons_again(file: ErasuresFile) -> None:
     """Erase the persons of a list of erasures in a restored database; it can be repeated.
 
-    `tessera restore --erasures` does the same. Use it after `tessera archive restore`, and after a restore by tools of
-    Postgres, before any process serves the database.
+    Those who cannot be erased are named by their entries of the list, and the command exits with status 1: erase them
+    by `tessera person erase`. `tessera restore --erasures` does the same. Use it after `tessera archive restore`, and
+    after a restore by tools of Postgres, before any process serves the database.
     """
     listed = backups.read_erasures(file)
-    count = with_database(start(), lambda database: erasure_list.apply(database, listed, now=clock()))
-    typer.echo(f"Persons erased again: {count:,}.")
+    show_erased_again(with_database(start(), lambda database: erasure_list.apply(database, listed, now=clock())))

@@ -1,6 +1,7 @@
 """The list of erasures of all organizations: what a restore of an older backup needs to erase the same persons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Access, Database
 from tessera.kit.errors import Invalid, Violation
 from tessera.persons.erasures import service
+from tessera.persons.erasures.service import Repetition
 
 FORMAT = 1
 # The length of a digest, and of the secret of an organization.
@@ -62,18 +64,38 @@ def _time(text: str) -> datetime:
     return time
 
 
-async def apply(database: Database, erasures: Erasures, *, now: datetime) -> int:
-    """Erase the listed persons in a restored database; returns their number.
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The number of persons who were erased, and a line for each entry of the list that remains to be done."""
+
+    count: int
+    remaining: Sequence[str]
+
+
+async def apply(database: Database, erasures: Erasures, *, now: datetime) -> Applied:
+    """Erase the listed persons in a restored database.
 
     Each organization is one transaction, and the list can be applied again. Organizations that the database does not
     have are skipped.
     """
     async with database.unit_of_work(PLATFORM_ID) as work:
         existing = {organization.id for organization in await organizations.list_all(work)}
-    count = 0
+    count, remaining = 0, list[str]()
     for organization_id, (key, digests) in erasures.items():
         if organization_id in existing:
             # A backup may contain a frozen organization.
             async with database.unit_of_work(organization_id, access=Access.MOVE) as work:
-                count += await service.erase_again(work, key, digests, now=now)
-    return count
+                repetition = await service.erase_again(work, key, digests, now=now)
+            count += repetition.count
+            remaining += _lines(organization_id, repetition)
+    return Applied(count, remaining)
+
+
+def _lines(organization_id: UUID, repetition: Repetition) -> Iterator[str]:
+    for digest, reason in repetition.refused.items():
+        yield f"organization {organization_id}, erasure {digest.hex()}: not erased again: {reason}"
+    if not repetition.is_same_key:
+        yield (
+            f"organization {organization_id}: the database has another key than the list, and knows nothing of these"
+            " erasures: keep this list, too"
+        )

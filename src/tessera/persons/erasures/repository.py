@@ -118,13 +118,14 @@ class ErasureRepository:
         rows = await self._fetch("select key from erasure_keys where organization_id = %(organization_id)s")
         return bytes(rows[0]["key"]) if rows else None
 
-    async def add_key(self, key: bytes) -> None:
-        """Store the secret of the organization's digests unless it has one."""
+    async def add_key(self, key: bytes) -> bool:
+        """Store the secret of the organization's digests unless it has one; returns whether it has this one now."""
         await self._fetch(
             "insert into erasure_keys (organization_id, key) values (%(organization_id)s, %(key)s)"
             " on conflict do nothing",
             key=key,
         )
+        return await self.find_key() == key
 
     async def list_erasures(self) -> dict[bytes, datetime]:
         """The digests of erased persons, with the times of the erasures."""

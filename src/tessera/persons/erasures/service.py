@@ -41,6 +41,18 @@ class Erasure:
     unused_vouchers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """The number of persons who were erased again, and the reasons why others were not, by their digests.
+
+    If the database has another secret, erasures are not added to those that it knows, because nothing can compare them.
+    """
+
+    count: int
+    refused: Mapping[bytes, str]
+    is_same_key: bool
+
+
 async def erase(work: UnitOfWork, person: str, *, now: datetime) -> Erasure:
     """Replace everything that names a person by tombstones, in one transaction; counts, money and limits stay.
 
@@ -55,33 +67,38 @@ async def erase(work: UnitOfWork, person: str, *, now: datetime) -> Erasure:
     return await _erase(work, identity, values, now=now)
 
 
-async def erase_again(work: UnitOfWork, key: bytes, erasures: Mapping[bytes, datetime], *, now: datetime) -> int:
-    """Erase the persons of a list of erasures that a restored backup does not have; returns their number.
+async def erase_again(work: UnitOfWork, key: bytes, erasures: Mapping[bytes, datetime], *, now: datetime) -> Repetition:
+    """Erase the persons of a list of erasures that a restored backup does not have.
 
-    Users who were deactivated and erased after the backup are deactivated again.
+    Users who were deactivated and erased after the backup are deactivated again. Those who cannot be erased are tried
+    again the next time.
     """
     repository = ErasureRepository(work)
     await repository.lock()
-    await repository.add_key(key)
-    known = await repository.list_erasures()
+    is_same_key = await repository.add_key(key)
+    known = await repository.list_erasures() if is_same_key else {}
     new = {digest: at for digest, at in erasures.items() if digest not in known or known[digest] < at}
     if not new:
-        return 0
+        return Repetition(0, {}, is_same_key)
     # Ids come first: an address may be one that several persons had.
     groups = sorted(columns.groups(), key=lambda group: not group.is_by_id)
-    count = 0
+    count, refused = 0, dict[bytes, str]()
     for group in groups:
         for person in await repository.find_digested(group, key, list(new)):
             try:
                 identity = _listed(await identify(work, person), key, erasures)
                 values = await _values(repository, identity)
-            # The person was erased with an earlier id or address, or others have the address in the backup.
-            except (NotFound, SharedAddress):
+                await _erase(work, identity, values, now=now)
+            except NotFound:  # the person was erased with an earlier id or address
                 continue
-            await _erase(work, identity, values, now=now)
+            # Others have the address in the backup.
+            except (SharedAddress, TooManyRecords) as error:
+                refused[rules.digest(key, person)] = str(error)
+                continue
             count += 1
-    await repository.add_erasures(new)
-    return count
+    if is_same_key:
+        await repository.add_erasures({digest: at for digest, at in new.items() if digest not in refused})
+    return Repetition(count, refused, is_same_key)
 
 
 def _listed(identity: Identity, key: bytes, erasures: Mapping[bytes, datetime]) -> Identity:
