@@ -14,7 +14,7 @@ from tessera.kit.errors import DomainError
 
 LIFETIME = timedelta(hours=24)
 # One statement for all keys of an hour would hold their locks, and old versions of all other rows, for minutes.
-KEYS_AT_ONCE = 1_000
+KEYS_AT_ONCE = 500
 Outcome = tuple[int, bytes] | DomainError
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
