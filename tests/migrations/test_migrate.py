@@ -3,10 +3,11 @@
 import asyncio
 import multiprocessing
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -391,3 +392,28 @@ def test_metadata_become_a_column_of_their_records(empty: str) -> None:
         schema.migrate(empty, login(empty, "tessera_app"))
         found = connection.execute("select name, metadata from promo_codes order by name").fetchall()
         assert found == [("ONE", {"order": "1", "note": "1"}), ("TWO", None)]
+
+
+def test_closed_days_get_the_totals_of_global_codes(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0043")
+    owner, platform = new_id(), UUID(int=0)
+    with psycopg.connect(plain(empty), autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("insert into report_marks values (%s, '2026-06-03')", [owner])
+        of_platform = [(platform, change, day) for change, day in ((1, 1), (1, 1), (-1, 2), (1, 3))]
+        for code_owner, change, day in [*of_platform, (owner, 1, 2)]:
+            connection.execute(
+                "insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change,"
+                " held_change, promo_code_owner_id, code, store_exam_id, discount, at)"
+                " values (%s, gen_random_uuid(), 1, '', %s, 0, %s, 'ONE', gen_random_uuid(), 5, %s)",
+                [owner, change, code_owner, datetime(2026, 6, day, 23, tzinfo=UTC)],
+            )
+        schema.migrate(empty, login(empty, "tessera_app"))
+        found = connection.execute("select * from redemption_totals order by day").fetchall()
+        # Workers of the last release would leave them out of the days that they roll up.
+        connection.execute("set app.organization_id = '00000000-0000-0000-0000-000000000000'")
+        old = connection.execute("select list_unrolled_organizations('2027-01-01')").fetchall()
+    row = (owner, "globalCode", "ONE")
+    assert found == [(*row, date(2026, 6, 1), 2, 0, 10), (*row, date(2026, 6, 2), 0, 1, -5)]
+    assert old == []

@@ -40,12 +40,16 @@ class RedemptionSum:
         return self.redeemed - self.cancelled
 
 
+# A dimension of totals without a report: the uses of global codes, which totals by code do not tell from those of an
+# own code with the same name.
+GLOBAL_CODE = "globalCode"
 # The key of a ledger entry in each dimension, used both to roll up and to read, so that the two agree.
-KEYS = {
+KEYS: dict[str, str] = {
     Dimension.DAY: "to_char(l.at at time zone 'UTC', 'YYYY-MM-DD')",
     Dimension.CODE: "l.code",
     Dimension.STORE_EXAM: "coalesce(l.store_exam_id, l.product_bundle_id)::text",
     Dimension.PARTNER: "l.partner_id::text",
+    GLOBAL_CODE: "case when l.promo_code_owner_id <> l.organization_id then l.code end",
 }
 # The key that a report shows, and the name of its exam, bundle or partner.
 OF_EXAM = "from store_exams e where e.organization_id = %(organization_id)s and e.id = t.key::uuid"
@@ -116,37 +120,41 @@ select count(*) as entries from (
 """  # noqa: S608 - our own constants
 
 # Campaigns are not rolled up, because a code can get another one at any time: the sums of codes are grouped instead.
-# Few rows are read first, and each is joined with its code; for many rows, each code of a campaign is looked up. Totals
-# name a code without its owner; before an own code was created, its name meant a global code.
-CAMPAIGNS_BY_DAY = """
+# Few rows are read first, and each is joined with its code; for many rows, each code of a campaign is looked up. The
+# uses of global codes with the same names are subtracted: those from before an own code was created, and their later
+# cancellations.
+SIGN = f"case dimension when '{GLOBAL_CODE}' then -1 else 1 end"
+OWN_USES = f"redeemed * {SIGN} as redeemed, cancelled * {SIGN} as cancelled, discount * {SIGN} as discount"
+CAMPAIGNS_BY_DAY = f"""
     days as materialized (
-        select lower(key collate "C") collate "default" as name_key, day, redeemed, cancelled, discount
+        select lower(key collate "C") collate "default" as name_key, {OWN_USES}
         from redemption_totals
-        where organization_id = %(organization_id)s and dimension = 'code'
+        where organization_id = %(organization_id)s and dimension in ('code', '{GLOBAL_CODE}')
           and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
     ),
     rolled as (
         select c.campaign_key, c.campaign, days.redeemed, days.cancelled, days.discount
         from days cross join lateral (
-            select p.campaign_key, p.campaign, p.created_at from promo_codes p
+            select p.campaign_key, p.campaign from promo_codes p
             where p.organization_id = %(organization_id)s and p.name_key = days.name_key
             limit 1
         ) c
-        where c.campaign_key > %(after)s and days.day >= (c.created_at at time zone 'UTC')::date
+        where c.campaign_key > %(after)s
     )
-"""
-CAMPAIGNS_BY_KEY = """
+"""  # noqa: S608 - our own constants
+CAMPAIGNS_BY_KEY = f"""
     rolled as (
         select p.campaign_key, p.campaign, t.redeemed, t.cancelled, t.discount
         from promo_codes p cross join lateral (
-            select {sums} from redemption_totals
-            where organization_id = %(organization_id)s and dimension = 'code' and key = p.name
-              and day >= greatest(%(first)s::date, (p.created_at at time zone 'UTC')::date)
-              and day < least(%(end)s::date, %(mark)s::date)
+            select {SUMS} from (
+                select {OWN_USES} from redemption_totals
+                where organization_id = %(organization_id)s and dimension in ('code', '{GLOBAL_CODE}') and key = p.name
+                  and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
+            ) own
         ) t
         where p.organization_id = %(organization_id)s and p.campaign_key > %(after)s and t.discount is not null
     )
-"""
+"""  # noqa: S608 - likewise
 LIST_CAMPAIGNS = """
 with {rolled_up},
     codes_since as materialized (
@@ -168,7 +176,8 @@ with {rolled_up},
     )
 select campaign_key as sort_key, min(campaign) as key, null as name, {sums}
 from (select * from rolled union all select * from live) as parts
-group by campaign_key order by campaign_key limit {size}
+group by campaign_key having sum(redeemed) + sum(cancelled) > 0
+order by campaign_key limit {size}
 """
 
 
@@ -191,7 +200,7 @@ class ReportRepository:
         }
         has_few_rows = (await self._execute(COUNT_ROLLED, **values))[0].entries <= MAX_ROWS_BY_DAY
         if is_by_campaign:
-            rolled_up = CAMPAIGNS_BY_DAY if has_few_rows else CAMPAIGNS_BY_KEY.format(sums=SUMS)
+            rolled_up = CAMPAIGNS_BY_DAY if has_few_rows else CAMPAIGNS_BY_KEY
             statement = LIST_CAMPAIGNS.format(rolled_up=rolled_up, counts=COUNTS, sums=SUMS, size=size)
         else:
             rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
@@ -219,7 +228,7 @@ class ReportRepository:
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
         """The organizations that have a closed day to roll up; none unless the platform itself is pinned."""
         rows = await self._execute(
-            "select id from list_unrolled_organizations(%(closed_until)s) as id", closed_until=closed_until
+            "select id from list_organizations_to_roll_up(%(closed_until)s) as id", closed_until=closed_until
         )
         return [row.id for row in rows]
 

@@ -11,6 +11,7 @@ from tessera.kit.db.table_base import Base
 
 # Both indexes include these columns for index-only scans.
 _SUM_COLUMNS = ["redeemed", "cancelled", "discount"]
+_DIMENSIONS = "dimension in ('day', 'code', 'storeExam', 'partner', 'globalCode')"
 
 
 class RedemptionTotal(Base):
@@ -28,7 +29,7 @@ class RedemptionTotal(Base):
             "key",
             postgresql_include=_SUM_COLUMNS,
         ),
-        CheckConstraint("dimension in ('day', 'code', 'storeExam', 'partner')", name="dimension"),
+        CheckConstraint(_DIMENSIONS, name="dimension"),
         CheckConstraint("redeemed >= 0 and cancelled >= 0", name="counts"),
     )
 
@@ -47,7 +48,7 @@ class DroppedTotal(Base):
     __tablename__ = "dropped_totals"
     __impersonal__ = "organization_id dimension key day redeemed cancelled discount"
     __table_args__ = (
-        CheckConstraint("dimension in ('day', 'code', 'storeExam', 'partner')", name="dimension"),
+        CheckConstraint(_DIMENSIONS, name="dimension"),
         CheckConstraint("redeemed >= 0 and cancelled >= 0", name="counts"),
     )
 

@@ -20,9 +20,10 @@ from tests.support.management_requests import (
     invalid,
     problem,
 )
-from tests.support.redemption_requests import act, create_redemption
+from tests.support.redemption_requests import act, create_redemption, update_reservation
 from tests.support.reporting import roll_up
 from tests.support.responses import status_and_body
+from tests.support.retaining import apply, keep
 from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
@@ -30,6 +31,7 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.campaigns import service
 from tessera.promo_codes.rules import Status
 from tessera.reports import repository
+from tessera.reports import service as reports
 from tessera.reports.rules import Dimension
 
 URL = f"{ROOT}/promo-code-campaigns/deactivate"
@@ -166,21 +168,58 @@ async def test_a_code_that_is_archived_meanwhile_stays_archived(
     assert (await statuses(client, spring))["TWO"] == "Archived"
 
 
+async def campaigns(resources: Resources, tenant: Tenant) -> list[tuple[str, int, int, Decimal]]:
+    return list(await read_report(resources, tenant, Dimension.CAMPAIGN, date.min, date.max))
+
+
+async def redeem_a_name_of_two_owners(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection, clock: Clock
+) -> list[dict[str, Any]]:
+    """Redeem a global code twice and then an own code of a campaign that gets its name; all on the same day."""
+    platform, name = add_platform(superuser, tenant), f"G{new_id().hex[-20:]}"
+    await add_promo_codes(resources, platform, percent_code(platform, name, store_exam_ids=()), now=NOW)
+    uses = [await create_redemption(client, tenant, name, f"R-{number}") for number in range(2)]
+    own = percent_code(tenant, name.lower(), campaign="Spring")
+    await add_promo_codes(resources, tenant, own, percent_code(tenant, "UNUSED", campaign="Autumn"), now=NOW)
+    assert await campaigns(resources, tenant) == []
+    clock.advance(minutes=1)
+    return [*uses, await create_redemption(client, tenant, name, "R-2")]
+
+
 @pytest.mark.usefixtures("way")
 async def test_a_report_by_campaign_leaves_out_the_global_code_that_had_the_name_before(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection, clock: Clock
 ) -> None:
-    platform, name = add_platform(superuser, tenant), f"G{new_id().hex[-20:]}"
-    await add_promo_codes(resources, platform, percent_code(platform, name, store_exam_ids=()), now=NOW)
-    await create_redemption(client, tenant, name, "R-1")
-    clock.advance(days=1)
-    own = percent_code(tenant, name, campaign="Spring")
-    await add_promo_codes(resources, tenant, own, now=NOW + timedelta(days=1))
-    await create_redemption(client, tenant, name, "R-2")
+    uses = await redeem_a_name_of_two_owners(client, resources, tenant, superuser, clock)
+    for use in (*uses[:2], None):
+        assert await campaigns(resources, tenant) == [("spring", 1, 0, Decimal(10))]
+        await roll_up(resources, tenant, now=clock.now + timedelta(days=2))
+        assert await campaigns(resources, tenant) == [("spring", 1, 0, Decimal(10))]
+        clock.advance(days=3)
+        if use is not None:  # its day is closed
+            assert (await act(client, tenant, use, "cancel")).status_code == 200
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await reports.rebuild(work, now=clock.now)).wrong == []
+    assert await campaigns(resources, tenant) == [("spring", 1, 0, Decimal(10))]
+
+
+@pytest.mark.usefixtures("way")
+async def test_a_report_by_campaign_leaves_out_the_dropped_redemptions_of_a_global_code(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection, clock: Clock
+) -> None:
+    uses = await redeem_a_name_of_two_owners(client, resources, tenant, superuser, clock)
+    await act(client, tenant, uses[0], "cancel")
+    for each in ("R-1", "R-2"):
+        await update_reservation(client, tenant, each, "Completed")
+    await roll_up(resources, tenant, now=clock.now + timedelta(days=2))
+    await keep(resources, tenant, redemptions_after_months=1)
+    await apply(resources, tenant, now=clock.now + timedelta(days=40))
+    row = superuser.execute("select count(*) from redemptions where organization_id = %s", [tenant.id]).fetchone()
+    assert row == (0,)
     for _ in range(2):
-        report = await read_report(resources, tenant, Dimension.CAMPAIGN, date.min, date.max)
-        assert report == [("spring", 1, 0, Decimal(10))]
-        await roll_up(resources, tenant, now=NOW + timedelta(days=3))
+        assert await campaigns(resources, tenant) == [("spring", 1, 0, Decimal(10))]
+        async with resources.database.unit_of_work(tenant.id) as work:
+            assert (await reports.rebuild(work, now=clock.now + timedelta(days=41))).wrong == []
 
 
 async def id_of(client: httpx.AsyncClient, tenant: Tenant, name: str) -> str:

@@ -311,8 +311,8 @@ def test_the_right_caller_gets_a_result_from_every_function(
         before = rows_of(superuser, own)
         pinned = own.tenant.id if name in FOR_TENANTS else PLATFORM_ID
         rows = call(application, name, arguments(parameters, own), pinned=pinned)
-        if name in OF_GLOBAL_CODES | {"drop_redemptions", "list_retention_settings"}:
-            continue  # the next test, and those of shares in global codes and of retention
+        if name in OF_GLOBAL_CODES | {"drop_redemptions", "list_retention_settings", "list_unrolled_organizations"}:
+            continue  # the next test, those of shares in global codes and of retention, and nothing for an old release
         changes = name.startswith(("count_", "delete_", "expire_", "lock_"))
         assert (rows_of(superuser, own) != before) == changes, name
         texts = (str(own.tenant.id), str(own.code_id), CANDIDATE["personId"], CANDIDATE["email"])
