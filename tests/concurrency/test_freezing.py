@@ -1,6 +1,7 @@
 """After `freeze` has returned, no change of the organization is acknowledged, whatever was running."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
@@ -9,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import Clock
-from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
+from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.redemption_requests import URL, body, create_redemption
-from tests.support.waiting import until
+from tests.support.waiting import until, until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
@@ -90,6 +91,35 @@ async def test_a_lapsed_hold_of_a_frozen_organization_stays_as_it_was_copied(
         await organizations.unfreeze(work, Target(tenant.id), now=clock.now)
     await create_redemption(client, other_tenant, name, "RSV-2")
     assert superuser.execute(counts, [code.id]).fetchall() == [(2, 0)]
+
+
+async def test_redemptions_of_others_and_a_freeze_exclude_each_other_in_the_lapsed_holds_of_a_global_code(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    name = f"G{new_id().hex}"
+    code = percent_code(tenant, name, max_redemptions=9, store_exam_ids=())
+    await add_promo_codes(resources, add_platform(superuser, tenant), code, now=clock.now)
+    # In the order in which their holds expire.
+    first, _, third = holders = [await create_tenant(resources, now=clock.now) for _ in range(3)]
+    held = [(await create_redemption(client, each, name, holdSeconds=1))["id"] for each in holders]
+    clock.advance(seconds=10)
+
+    def freeze(each: Tenant) -> Awaitable[object]:
+        open_work = partial(resources.database.unit_of_work, each.id)
+        return freezing.freeze(lambda access: open_work(access=access), now=clock.now)
+
+    with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as other:
+        other.execute("select from redemptions where id = %s for update", [held[1]])
+        redeeming = asyncio.create_task(create_redemption(client, tenant, name))
+        await until_blocked(superuser)
+        await asyncio.wait_for(freeze(third), 60)
+        freezing_first = asyncio.ensure_future(freeze(first))
+        await asyncio.sleep(4 * freezing.POLL_SECONDS)
+        assert not freezing_first.done()
+    await redeeming
+    await asyncio.wait_for(freezing_first, 60)
+    statuses = [superuser.execute("select status from redemptions where id = %s", [id_]).fetchone() for id_ in held]
+    assert statuses == [("Expired",), ("Expired",), ("Held",)]
 
 
 async def test_it_gives_up_when_a_change_does_not_end(resources: Resources, tenant: Tenant, clock: Clock) -> None:
