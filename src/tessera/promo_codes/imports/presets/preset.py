@@ -153,10 +153,11 @@ def instant(text: str) -> datetime:
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """Email addresses with commas between them; raises InvalidCell for a pattern of addresses."""
+    """Email addresses with commas between them, or as a JSON array; raises InvalidCell for a pattern of addresses."""
     if "*" in text:
         raise InvalidCell("Unsupported", f"must be whole addresses, and '{text[:60]}' has no counterpart here")
-    return titles(text)
+    is_array = text.startswith("[") and text.endswith("]")
+    return tuple(each.strip('"') for each in titles(text[1:-1] if is_array else text))
 
 
 def titles(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The presets: exports of Shopify (by Matrixify), WooCommerce, Voucherify and Stripe."""
+"""The presets: exports of Shopify (by Matrixify), WooCommerce (its own, and by WebToffee), Voucherify and Stripe."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from tessera.kit.imports import cells
+from tessera.kit.imports.cells import Parser
 from tessera.promo_codes.imports.presets.preset import (
     InvalidTerms,
     Preset,
@@ -23,12 +24,16 @@ class Vendor(StrEnum):
 
     SHOPIFY = "shopify"
     WOOCOMMERCE = "woocommerce"
+    WEBTOFFEE = "webtoffee"
     VOUCHERIFY = "voucherify"
     STRIPE = "stripe"
 
 
 NO = ("false", "no", "0")
 NOTHING = ("0", "0.0", "0.00")
+NONE = ("[]",)
+FLAGS = {"1": True, "true": True, "0": False, "false": False}
+STATUSES = {"publish": True, "draft": False, "pending": False, "private": False}  # of WordPress
 
 
 def _shopify(values: Values) -> dict[str, Any]:
@@ -80,6 +85,45 @@ SHOPIFY = Preset(
 
 
 def _woocommerce(values: Values) -> dict[str, Any]:
+    if values.get("local_expiry") and not values.get("expires_at"):
+        raise InvalidTerms("local_expiry", "is in the time zone of the shop, and needs date_expires_gmt beside it")
+    return _webtoffee(values)
+
+
+WOOCOMMERCE = Preset(
+    documentation="https://developer.woocommerce.com/docs/apis/rest-api/v2/coupons/",
+    columns={
+        "code": ("name", str),
+        "description": ("notes", str),
+        "status": ("is_active", choice(STATUSES)),
+        "discount_type": ("kind", str),
+        "amount": ("value", cells.money),
+        "individual_use": ("is_individual", choice(FLAGS)),
+        "usage_count": ("uses", cells.whole_number),
+        "usage_limit": ("limit", cells.whole_number),
+        "usage_limit_per_user": ("max_redemptions_per_candidate", cells.whole_number),
+        "date_expires": ("local_expiry", str),
+        "date_expires_gmt": ("expires_at", instant),
+        "email_restrictions": ("email_addresses", addresses),
+    },
+    ignored=titles("id, date_created, date_created_gmt, date_modified, date_modified_gmt, used_by, _links"),
+    harmless={
+        "product_ids": NONE,
+        "excluded_product_ids": NONE,
+        "product_categories": NONE,
+        "excluded_product_categories": NONE,
+        "meta_data": NONE,
+        "free_shipping": NO,
+        "exclude_sale_items": NO,
+        "minimum_amount": NOTHING,
+        "maximum_amount": NOTHING,
+        "limit_usage_to_x_items": NOTHING,
+    },
+    terms=_woocommerce,
+)
+
+
+def _webtoffee(values: Values) -> dict[str, Any]:
     allowed = values.get("email_addresses", ())
     return discount({"percent": "percent", "fixed_cart": "flat"}, values.get("kind"), values.get("value")) | {
         "is_active": values.get("is_active", True),
@@ -89,12 +133,12 @@ def _woocommerce(values: Values) -> dict[str, Any]:
     }
 
 
-WOOCOMMERCE = Preset(
+WEBTOFFEE = Preset(
     documentation="https://www.webtoffee.com/bulk-import-coupons-using-csv-file-coupon-data/",
     columns={
         "post_title": ("name", str),
         "post_excerpt": ("notes", str),
-        "post_status": ("is_active", choice({"publish": True, "draft": False, "pending": False, "private": False})),
+        "post_status": ("is_active", choice(STATUSES)),
         "discount_type": ("kind", str),
         "coupon_amount": ("value", cells.money),
         "individual_use": ("is_individual", cells.flag),
@@ -113,7 +157,7 @@ WOOCOMMERCE = Preset(
         "limit_usage_to_x_items": NOTHING,
         "_wt_category_condition": ("or", "and"),
     },
-    terms=_woocommerce,
+    terms=_webtoffee,
 )
 
 
@@ -157,6 +201,16 @@ def _stripe(values: Values) -> dict[str, Any]:
     return terms | {"is_active": values.get("is_active", True), "expires_at": min(deadlines, default=None)}
 
 
+_COUPON: Mapping[str, tuple[str, Parser]] = {
+    "name": ("campaign", str),
+    "percent_off": ("value", cells.money),
+    "amount_off": ("cents", cells.whole_number),
+    "currency": ("currency", choice({"usd": "usd"})),
+    "redeem_by": ("redeem_by", instant),
+}
+_OF_COUPONS = titles("id, object, created, livemode, times_redeemed, valid")
+# The place of the coupon in versions of the API since September 2025, and before.
+_COUPONS = ("promotion.coupon", "coupon")
 STRIPE = Preset(
     documentation="https://docs.stripe.com/api/promotion_codes/object",
     columns={
@@ -165,20 +219,17 @@ STRIPE = Preset(
         "max_redemptions": ("limit", cells.whole_number),
         "times_redeemed": ("uses", cells.whole_number),
         "expires_at": ("expires_at", instant),
-        "coupon.name": ("campaign", str),
-        "coupon.percent_off": ("value", cells.money),
-        "coupon.amount_off": ("cents", cells.whole_number),
-        "coupon.currency": ("currency", choice({"usd": "usd"})),
-        "coupon.redeem_by": ("redeem_by", instant),
+        **{f"{coupon}.{title}": column for coupon in _COUPONS for title, column in _COUPON.items()},
     },
-    ignored=titles(
-        "id, object, created, livemode, coupon.id, coupon.object, coupon.created, coupon.livemode,"
-        " coupon.times_redeemed, coupon.valid, restrictions.minimum_amount_currency"
+    ignored=(
+        *titles("id, object, created, livemode, restrictions.minimum_amount_currency"),
+        *(f"{coupon}.{title}" for coupon in _COUPONS for title in _OF_COUPONS),
     ),
     harmless={
+        "promotion.type": ("coupon",),
         "restrictions.first_time_transaction": NO,
         "restrictions.minimum_amount": NOTHING,
-        "coupon.duration": ("once",),
+        **{f"{coupon}.duration": ("once",) for coupon in _COUPONS},
     },
     terms=_stripe,
 )
@@ -186,6 +237,7 @@ STRIPE = Preset(
 PRESETS: Mapping[Vendor, Preset] = {
     Vendor.SHOPIFY: SHOPIFY,
     Vendor.WOOCOMMERCE: WOOCOMMERCE,
+    Vendor.WEBTOFFEE: WEBTOFFEE,
     Vendor.VOUCHERIFY: VOUCHERIFY,
     Vendor.STRIPE: STRIPE,
 }
