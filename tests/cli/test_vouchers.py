@@ -181,8 +181,9 @@ async def test_the_vouchers_of_a_purchase_are_handed_out_from_a_file(
     masked = [each | {"code": "****"} for each in expected]
     assert shell.read("purchase", "assign", "vp-1", str(file)) == masked
     assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in masked]
-    file.write_text("bob@example.com\nnobody\n")
-    assert "must be a valid e-mail address" in shell.fail("purchase", "assign", "vp-1", str(file))
+    file.write_text("email\n\nbob@example.com\nnobody\nno@one@\n")
+    bad_lines = [f"tessera: line {number}: the address must be a valid e-mail address\n" for number in (4, 5)]
+    assert shell.fail("purchase", "assign", "vp-1", str(file)) == "".join(bad_lines)
 
 
 async def test_vouchers_from_elsewhere_are_imported_from_a_file(

@@ -1,7 +1,8 @@
 """Commands on voucher purchases."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import Invalid
 from tessera.vouchers.issued.assignments import service as assignments
 from tessera.vouchers.issued.assignments.rules import Assignment, read_addresses
 from tessera.vouchers.purchases import service as purchases
@@ -187,7 +189,8 @@ def assign_vouchers(
 
     async def assign(work: UnitOfWork) -> list[Assignment]:
         purchase_id = await lookups.purchase_id(work, purchase)
-        assigned = await assignments.assign(work, purchase_id, people, dry_run=dry_run, now=clock())
+        with _naming_lines([*people]):
+            assigned = await assignments.assign(work, purchase_id, [*people.values()], dry_run=dry_run, now=clock())
         if not reveal:
             return [each.masked for each in assigned]
         await revealing.record(work, "purchase assign", {"purchase_id": purchase_id}, len(assigned), now=clock())
@@ -198,6 +201,18 @@ def assign_vouchers(
         for each in session.run(assign)
     ]
     session.show_rows(rows, if_none="")
+
+
+@contextmanager
+def _naming_lines(numbers: Sequence[int]) -> Iterator[None]:
+    """Name the lines of a file with these numbers, instead of the positions of their addresses."""
+    try:
+        yield
+    except Invalid as error:
+        positions = [each.field.partition("/")[2] for each in error.violations]
+        fields = [f"line {numbers[int(each)]}: the address" if each else "the file" for each in positions]
+        named = [replace(each, field=field) for each, field in zip(error.violations, fields, strict=True)]
+        raise Invalid(named) from error
 
 
 @commands.command("assignments")

@@ -26,16 +26,15 @@ class Assignment:
         return replace(self, voucher=self.voucher.masked)
 
 
-def read_addresses(lines: Iterable[bytes]) -> list[str]:
-    """The first cell of each line of a text or CSV file in UTF-8, without a first line that has no address.
+def read_addresses(lines: Iterable[bytes]) -> dict[int, str]:
+    """The first cell of each line of a text or CSV file in UTF-8, by the number of the line.
 
-    Empty lines are skipped. Other bytes become an address that is not valid.
+    Empty lines and a first line without an address are skipped. Other bytes become an address that is not valid.
     """
     texts = (line.decode("utf-8-sig", errors="replace").strip() for line in lines)
     cells = [text.replace(";", ",").replace("\t", ",").partition(",")[0].strip(" '\"") for text in texts]
-    if cells and "@" not in cells[0]:
-        del cells[0]
-    return [cell for cell in cells if cell]
+    has_titles = bool(cells) and "@" not in cells[0]
+    return {number: cell for number, cell in enumerate(cells, start=1) if cell and not (number == 1 and has_titles)}
 
 
 def violations(addresses: Sequence[str]) -> Iterator[Violation]:
