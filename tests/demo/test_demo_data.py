@@ -29,6 +29,7 @@ from tessera.redemptions import lifecycle
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
+from tessera.reports import service as reports
 from tessera.settings import Settings
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.service import VoucherFilter
@@ -61,6 +62,13 @@ async def test_the_ledger_agrees_with_all_that_is_shown(database: Database) -> N
     assert {name: list(each.discrepancies) for name, each in result.items()} == {name: [] for name in result}
     # Ten redemptions, two of them cancelled.
     assert {name: (result[name].redemptions, result[name].entries) for name in NAMES} == dict.fromkeys(NAMES, (10, 12))
+
+
+async def test_each_report_has_rows(demonstration: Demonstration, database: Database) -> None:
+    async with database.unit_of_work((await ids_by_name(database))[NAMES[0]]) as work:
+        for by in reports.Dimension:
+            report = reports.report(by, first=None, end=None, now=demonstration.loaded_at)
+            assert (await reports.list_redemptions(work, report, after=None, size=1)).items, by
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -76,7 +76,7 @@ def _examples(organization: DemoOrganization, exams: list[NewStoreExam], *, now:
 
     yield NewPromoCode(id=new_id(), name="PER10", status=Status.ACTIVE, flat_discount=Decimal("10.00"))
     yield NewPromoCode(id=new_id(), name="PER15", status=Status.ACTIVE, discount_percent=15)
-    yield percent("WELCOME", organization.welcome_percent)
+    yield replace(percent("WELCOME", organization.welcome_percent), campaign="Welcome")
     yield percent("DORMANT", 30, Status.INACTIVE)
     yield percent("RETIRED", 30, Status.ARCHIVED)
     yield replace(percent("BYGONE", 30), expires_at=yesterday)
