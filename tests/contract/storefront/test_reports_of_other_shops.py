@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.management_requests import ROOT
+from tests.support.management_requests import ROOT, if_match
 from tests.support.redemption_requests import (
     URL,
     act,
@@ -186,3 +186,82 @@ async def test_a_refunded_order_gives_its_code_to_others_and_not_twice(client: h
     again = await redeem(client, shop, "ONCE", "R-1")
     assert again.status_code == 409
     assert ("/code", "UsedUp") in reasons(again)
+
+
+@pytest.mark.parametrize("typed", [" ", "\u00a0", "\u200b", "%", "_"])
+async def test_a_blank_code_is_no_code(client: httpx.AsyncClient, shop: Tenant, typed: str) -> None:
+    """verbb/gift-voucher#4: a blank redeemed the latest voucher."""
+    content = {"codes": [typed], "storeExamCode": "NCA-GENL", "candidate": {"personId": "P-1"}}
+    found = await client.post(VALIDATIONS, json=content, headers=shop.api_key)
+    if found.status_code == 200:
+        assert [each["code"] for each in found.json()["results"][0]["reasons"]] == ["NotFound"]
+    else:
+        assert reasons(found) == [("/codes/0", "NotCode")]
+    assert reasons(await redeem(client, shop, typed, "R-1")) in ([("/code", "NotCode")], [("/code", "NotFound")])
+    answer = await client.get("/api/v1/promo-codes", params={"code": typed}, headers=shop.api_key)
+    assert answer.status_code in (400, 404)
+    listed = await client.get(f"{ROOT}/promo-codes", params={"search": f"{typed}x"}, headers=shop.bearer)
+    assert listed.json()["data"] == []
+
+
+async def test_saving_a_code_does_not_move_its_dates(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """magfest/ubersystem#3452: each time that a code was saved, its expiry moved by the offset of the time zone."""
+    terms = {"discountPercent": 5, "startsAt": "2030-12-31T23:59:59-05:00", "expiresAt": "2031-03-30T02:30:00+02:00"}
+    url = f"{ROOT}/promo-codes"
+    code = (await client.post(url, json={"name": "MOVING", **terms}, headers=shop.bearer)).json()
+    for notes in ("one", "two"):
+        dates = {name: code[name] for name in ("startsAt", "expiresAt")}
+        assert list(dates.values()) == ["2031-01-01T04:59:59Z", "2031-03-30T00:30:00Z"]
+        changed = {"discountPercent": 5, **dates, "notes": notes}
+        saved = await client.put(f"{url}/{code['id']}", json=changed, headers=if_match(code["version"], shop))
+        assert saved.status_code == 200
+        code = saved.json()
+    file = await client.get(f"{ROOT}/exports/promo-codes", headers=shop.bearer)
+    headers = shop.bearer | {"Content-Type": "text/csv"}
+    result = await client.post(f"{ROOT}/promo-code-imports?update=true", content=file.content, headers=headers)
+    assert result.json()["changed"] == 0
+
+
+@pytest.mark.parametrize("ending", ["deactivate", "archive", "expire"])
+async def test_a_code_that_ends_meanwhile_is_refused_and_a_hold_is_kept(
+    client: httpx.AsyncClient, shop: Tenant, clock: Clock, superuser: psycopg.Connection, ending: str
+) -> None:
+    """medusajs/medusa#6551, PrestaShop#32303: carts with a code that had ended were completed, weeks later as well."""
+    held = [await create_redemption(client, shop, "SECOND", f"R-{number}", holdSeconds=600) for number in range(2)]
+    (found,) = await assess(client, shop, "SECOND")
+    assert found["isValid"]
+    row = superuser.execute("select id from promo_codes where organization_id = %s and name = 'SECOND'", [shop.id])
+    ((code_id,),) = row.fetchall()
+    if ending == "expire":
+        superuser.execute("update promo_codes set expires_at = %s where id = %s", [NOW, code_id])
+    else:
+        await client.post(f"{ROOT}/promo-codes/{code_id}/{ending}", headers=if_match("*", shop))
+    expected = {"deactivate": "Inactive", "archive": "Archived", "expire": "Expired"}[ending]
+    assert reasons(await redeem(client, shop, "SECOND", "R-3")) == [("/code", expected)]
+    assert (await act(client, shop, held[0], "confirm")).json()["status"] == "Redeemed"
+    clock.advance(minutes=11)
+    assert (await act(client, shop, held[1], "confirm")).status_code == 409
+
+
+async def test_a_use_is_given_back_once(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """woocommerce#9086: the number of uses became negative."""
+    redemption = await create_redemption(client, shop, "ONCE", "R-1")
+    await asyncio.gather(
+        *(act(client, shop, redemption, "cancel") for _ in range(3)),
+        *(update_reservation(client, shop, "R-1", "Cancelled") for _ in range(3)),
+    )
+    answer = await client.get(f"{ROOT}/promo-codes?name=ONCE", headers=shop.bearer)
+    assert [each["redemptionCount"] for each in answer.json()["data"]] == [0]
+    answers = [await redeem(client, shop, "ONCE", f"R-{n}", candidate=candidate(f"P-{n}")) for n in range(2, 4)]
+    assert [each.status_code for each in answers] == [201, 409]
+
+
+@pytest.mark.parametrize(("prefix", "length", "status"), [("BRNO", 1, 400), ("", 6, 400), ("", 25, 201)])
+async def test_a_batch_has_room_for_its_codes(
+    client: httpx.AsyncClient, shop: Tenant, prefix: str, length: int, status: int
+) -> None:
+    """Sylius#10795, #10912: short codes ran out with an internal error, and the number of long ones overflowed."""
+    batch = {"prefix": prefix, "length": length, "quantity": 100_000, "discountPercent": 5}
+    answer = await client.post(f"{ROOT}/promo-code-batches", json=batch, headers=shop.bearer)
+    assert answer.status_code == status
+    assert status == 201 or {code for _, code in reasons(answer)} == {"SpaceTooSmall"}
