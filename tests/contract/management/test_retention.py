@@ -13,6 +13,10 @@ from tests.support.management_requests import (
     problem,
 )
 from tests.support.responses import status_and_body
+from tests.support.voucher_factories import add_user
+
+from tessera.api.serving.resources import Resources
+from tessera.identity.rules import FunctionPoint
 
 URL = f"{ROOT}/retention"
 NONE = {
@@ -30,6 +34,17 @@ async def test_without_a_credential_it_is_401_and_without_the_right_403(
     assert (await client.get(URL)).status_code == 401
     answer = await client.put(URL, json={}, headers=await headers_without_rights(client, tenant))
     assert status_and_body(answer) == problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
+
+
+async def test_a_manager_without_the_right_to_persons_reads_the_periods_and_does_not_set_them(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    rights = tuple(each for each in FunctionPoint if each is not FunctionPoint.MANAGE_PERSONS)
+    clerk = await add_user(resources, tenant, "clerk@example.com", function_points=rights)
+    answer = await client.put(URL, json={"candidatesAfterDays": 1}, headers=clerk)
+    missing = "The function point ManagePersons is required."
+    assert status_and_body(answer) == problem(403, "function-point-missing", "Permission missing", missing)
+    assert status_and_body(await client.get(URL, headers=clerk)) == (200, NONE)
 
 
 async def test_an_organization_keeps_everything_until_it_says_otherwise(

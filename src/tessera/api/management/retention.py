@@ -9,6 +9,7 @@ from tessera.api.management.requests import read_values
 from tessera.api.management.schemas.retention import RETENTION, RetentionModel, RetentionRequest
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
+from tessera.identity.rules import FunctionPoint
 from tessera.retention import service
 from tessera.retention.service import Retention
 
@@ -45,9 +46,11 @@ async def get_retention(request: Request, caller: Manager) -> JsonResponse:
 async def replace_retention(request: Request, caller: Manager) -> Response:
     """Replace all periods. A worker applies them every hour; what has gone cannot be restored.
 
+    Requires the function points `ManageOrganization` and `ManagePersons`, because the data of persons goes with records.
     Counts, money, limits in total and reports stay as they are. A limit for each candidate no longer counts the
     redemptions that were dropped, or whose candidates have become anonymous.
     """
+    caller.principal.require(FunctionPoint.MANAGE_PERSONS)
     retention = Retention(**await read_values(request, RetentionRequest))
 
     async def effect() -> JsonResponse:
