@@ -75,7 +75,7 @@ def test_a_large_head_is_431_before_it_is_complete(address: tuple[str, int], lin
 
 @pytest.mark.parametrize(("size", "status"), [(32 * KIBIBYTE, 401), (32 * KIBIBYTE + 1, 431)])
 def test_the_limit_of_a_complete_head_is_exact(address: tuple[str, int], size: int, status: int) -> None:
-    path, headers = "/management/v1/users", "Connection: close\r\nX-Filler: "
+    path, headers = "/management/v1/users", "Host: x\r\nConnection: close\r\nX-Filler: "
     # The path and the headers count, with the separators of the headers.
     filler = (size - len(path) - len(headers) - len("\r\n")) * "a"
     head = f"GET {path} HTTP/1.1\r\n{headers}{filler}\r\n\r\n".encode()
@@ -83,7 +83,7 @@ def test_the_limit_of_a_complete_head_is_exact(address: tuple[str, int], size: i
 
 
 def test_an_endless_trailer_ends_the_connection(address: tuple[str, int], tenant: Tenant) -> None:
-    head = b"POST /promo-codes HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAuthorization: "
+    head = b"POST /promo-codes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nAuthorization: "
     head += tenant.bearer["Authorization"].encode() + b"\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: "
     assert one_answer_to(address, head, 40 * KIBIBYTE * b"a", 40 * KIBIBYTE * b"a", pause=0.05)[0] in (0, 400, 431)
 
@@ -103,16 +103,25 @@ def test_a_head_that_never_ends_is_408_in_the_format_of_the_api(
 
 
 INVALID_HTTP = "The request is not valid HTTP/1.1."
-POSTED = b"POST /promo-codes HTTP/1.1\r\nAuthorization: %b\r\n"
+POSTED = b"POST /promo-codes HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n"
+LISTED = b"GET /management/v1/users HTTP/1.1\r\n"
 
 
 @pytest.mark.parametrize(
     ("request_start", "media_type", "expected"),
     [
         (b"GET /promo-codes HTTP/1.1\r\nX-A: a\x00b\r\n", CERTIVERSE, [INVALID_HTTP]),
-        (b"GET /promo-codes?page=\xe9 HTTP/1.1\r\n", PROBLEM, INVALID_HTTP),
+        (b"GET /promo-codes?page=\xe9 HTTP/1.1\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"GET /management/v1/users/\xe9 HTTP/1.1\r\n", PROBLEM, INVALID_HTTP),
         (POSTED + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", CERTIVERSE, [INVALID_HTTP]),
         (POSTED + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}", CERTIVERSE, [INVALID_HTTP]),
+        (POSTED + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (LISTED, PROBLEM, INVALID_HTTP),
+        (LISTED + b"Host: a b\r\n", PROBLEM, INVALID_HTTP),
+        (LISTED + b"Host: x:y@z\r\n", PROBLEM, INVALID_HTTP),
+        (LISTED + b"Host: x\r\nHost: x\r\n", PROBLEM, INVALID_HTTP),
+        (b"GET http://x/promo-codes HTTP/1.1\r\nHost: y\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", PROBLEM, INVALID_HTTP),
     ],
 )
@@ -124,6 +133,29 @@ def test_a_request_that_is_not_http_is_400_in_the_format_of_the_api(
     error = json.loads(body)
     assert (status, answered_type) == (400, media_type)
     assert (error.get("errorMessages") or error["detail"]) == expected
+
+
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n", b"Host: [::1]:8000\r\n", b"Host: a-b.example.com:80\r\n"])
+def test_a_valid_host_is_accepted_and_http_1_0_needs_none(address: tuple[str, int], host: bytes) -> None:
+    version, close = (b"1.1", b"Connection: close\r\n") if host else (b"1.0", b"")
+    status, _, _ = answer_to(address, b"GET /promo-codes HTTP/%b\r\n%b%b\r\n" % (version, host, close))
+    assert status == 401
+
+
+def test_the_target_may_have_the_host(address: tuple[str, int]) -> None:
+    head = b"GET HTTP://X:80/management/v1/users HTTP/1.1\r\nHost: x:80\r\nConnection: close\r\n\r\n"
+    assert answer_to(address, head)[:2] == (401, PROBLEM)
+
+
+@pytest.mark.parametrize("method", [b"BREW", b"get", b"GETS", b"PROPFIND", b"DESCRIBE"])
+def test_an_unknown_method_is_405_in_the_format_of_the_api(address: tuple[str, int], method: bytes) -> None:
+    end = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    status, media_type, body = answer_to(address, method + b" /promo-codes?page=1" + end)
+    message = "This path allows GET, HEAD, POST only."
+    assert (status, media_type) == (405, CERTIVERSE)
+    assert json.loads(body) == {"errorCode": "MethodNotAllowed", "errorMessages": [message]}
+    assert answer_to(address, method + b" /management/v1/users" + end)[:2] == (405, PROBLEM)
+    assert answer_to(address, method + b" /nothing" + end)[0] == 404
 
 
 def test_a_head_without_a_path_is_a_plain_problem(address: tuple[str, int]) -> None:
@@ -140,9 +172,7 @@ def test_a_connection_without_a_request_is_closed(address: tuple[str, int], part
 def test_a_slow_body_is_408_in_the_format_of_the_api(address: tuple[str, int], tenant: Tenant, credential: str) -> None:
     path = "/storefront/v1/redemptions" if credential == "api_key" else "/promo-codes"
     ((name, value),) = getattr(tenant, credential).items()
-    head = (
-        f"POST {path} HTTP/1.1\r\n{name}: {value}\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"
-    )
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\nContent-Length: 999999\r\n\r\n"
     status, media_type, body = answer_to(address, head.encode(), *[b" " * 20] * 4, pause=0.1)
     assert status == 408
     assert b"The request body must arrive at 1,024 bytes per second or more." in body
@@ -151,9 +181,8 @@ def test_a_slow_body_is_408_in_the_format_of_the_api(address: tuple[str, int], t
 
 def post(tenant: Tenant, *, length: int, more: str = "") -> bytes:
     """The head of a request to create a promo code."""
-    authorization = tenant.bearer["Authorization"]
-    head = f"POST /promo-codes HTTP/1.1\r\nAuthorization: {authorization}\r\nContent-Length: {length}\r\n{more}\r\n"
-    return head.encode()
+    fields = f"Host: x\r\nAuthorization: {tenant.bearer['Authorization']}\r\nContent-Length: {length}\r\n{more}"
+    return f"POST /promo-codes HTTP/1.1\r\n{fields}\r\n".encode()
 
 
 def test_a_body_that_keeps_the_pace_is_read_to_its_end(address: tuple[str, int], tenant: Tenant) -> None:
@@ -224,7 +253,8 @@ async def test_a_connection_above_the_limit_is_503_while_all_others_are_busy(
 def test_a_client_that_writes_its_whole_body_before_it_reads_sees_the_refusal(
     address: tuple[str, int], connection: str
 ) -> None:
-    head = f"POST {IMPORTS} HTTP/1.1\r\nConnection: {connection}\r\nContent-Length: {4 * MEBIBYTE}\r\n\r\n".encode()
+    fields = f"Host: x\r\nConnection: {connection}\r\nContent-Length: {4 * MEBIBYTE}\r\n"
+    head = f"POST {IMPORTS} HTTP/1.1\r\n{fields}\r\n".encode()
     with socket.create_connection(address, timeout=20) as client:
         client.sendall(head)
         for _ in range(64):
@@ -234,7 +264,9 @@ def test_a_client_that_writes_its_whole_body_before_it_reads_sees_the_refusal(
 
 
 def test_a_client_that_never_stops_writing_is_disconnected(address: tuple[str, int]) -> None:
-    head = f"POST {IMPORTS} HTTP/1.1\r\nConnection: close\r\nContent-Length: {64 * MEBIBYTE}\r\n\r\n".encode()
+    head = (
+        f"POST {IMPORTS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {64 * MEBIBYTE}\r\n\r\n".encode()
+    )
     with socket.create_connection(address, timeout=20) as client:
         client.sendall(head)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -244,7 +276,7 @@ def test_a_client_that_never_stops_writing_is_disconnected(address: tuple[str, i
 def test_a_trailer_does_not_change_the_head(address: tuple[str, int], tenant: Tenant) -> None:
     with closing(socket.create_connection(address, timeout=20)) as connection:
         connection.sendall(
-            b"POST /promo-codes HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /promo-codes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"2\r\n{}\r\n0\r\nAuthorization: " + tenant.bearer["Authorization"].encode() + b"\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")

@@ -46,7 +46,7 @@ async def get_retention(request: Request, caller: Manager) -> JsonResponse:
 async def replace_retention(request: Request, caller: Manager) -> Response:
     """Replace all periods. A worker applies them every hour; what has gone cannot be restored.
 
-    Requires the function points `ManageOrganization` and `ManagePersons`, because the data of persons goes with records.
+    Requires the function points `ManageOrganization` and `ManagePersons`, because records about persons go.
     Counts, money, limits in total and reports stay as they are. A limit for each candidate no longer counts the
     redemptions that were dropped, or whose candidates have become anonymous.
     """

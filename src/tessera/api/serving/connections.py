@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, Malformed, TooManyConnections
+from tessera.api.serving import heads
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
@@ -106,6 +107,7 @@ class GuardedConnection(HttpToolsProtocol):
         self._limits = guard.limits
         self._is_refused = False
         self._chunk_size, self._has_parsed = 0, False
+        self._start = b""  # of the request whose head arrives, if it began with a chunk
         self._unparsed = self._head_size_at_most = 0  # bytes
         self._head_since: float | None = None
         self._window_since: float | None = None  # of the body that arrives
@@ -136,6 +138,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._discard(len(data))
             return
         self._chunk_size, self._has_parsed = len(data), False
+        self._start = b"" if self._unparsed else data[: heads.MAX_LINE]
         self._unparsed += len(data)
         self._head_size_at_most += len(data)
         super().data_received(data)
@@ -145,21 +148,25 @@ class GuardedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise _TooManyPipelined
+            raise heads.Unacceptable
         super().on_message_begin()
         self._head_since = self._guard.now
         if self._has_parsed:  # the chunk began with the end of the previous request
-            self._unparsed, self._head_size_at_most = 0, self._chunk_size
+            self._unparsed, self._head_size_at_most, self._start = 0, self._chunk_size, b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_since is not None:  # otherwise it is a trailer, which must not change the head
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        heads.check(self.url, self.headers, version=self.parser.get_http_version())
         self.requests += 1
         self._head_since, self._unparsed = None, 0
         self._window_since, self._window_bytes = self._guard.now, 0
-        if self._head_size_at_most > self._limits.head_bytes and self._head_size() > self._limits.head_bytes:
+        if (
+            self._head_size_at_most > self._limits.head_bytes
+            and heads.size(self.url, self.headers) > self._limits.head_bytes
+        ):
             self.scope["state"][REFUSAL] = HeadTooLarge(self._limits.head_bytes)
             self._is_refused = True
         if self._guard.is_draining and self._guard.is_address_ending.value:
@@ -167,9 +174,6 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_refused or self._guard.is_draining:
             self.cycle.keep_alive = False
-
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
@@ -259,17 +263,18 @@ class GuardedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         elif self._window_since is not None:  # the request whose body arrives was answered already
             self.transport.close()
-        elif is_in_head and self.url:
-            self._answer_unfinished(error)
+        elif is_in_head and (line := heads.request_line(self._start, self.parser.get_method(), self.url)):
+            self._answer_unfinished(line, error)
         else:
             self._answer_unknown(error)
 
-    def _answer_unfinished(self, error: DomainError) -> None:
+    def _answer_unfinished(self, line: heads.RequestLine, error: DomainError) -> None:
         """Let the application answer in the format of the API at this path, even if the path is incomplete."""
-        path = self.url.partition(b"?")[0].decode("ascii", "replace")
-        self.scope["method"] = self.parser.get_method().decode("ascii")
+        path = line.target.partition(b"?")[0].decode("ascii", "replace")
+        self.scope["method"] = line.method.decode("ascii")
         self.scope["path"], self.scope["raw_path"], self.scope["query_string"] = path, path.encode(), b""
-        self.scope["state"][REFUSAL] = error
+        if not line.has_unknown_method:  # otherwise the application refuses the method
+            self.scope["state"][REFUSAL] = error
         self.cycle = RequestResponseCycle(
             scope=self.scope,
             transport=self.transport,
@@ -291,7 +296,3 @@ class GuardedConnection(HttpToolsProtocol):
         head = STATUS_LINE[response.status_code] + headers + b"connection: close\r\n\r\n"
         self.transport.write(head + bytes(response.body))
         self.transport.close()
-
-
-class _TooManyPipelined(Exception):
-    """The client has sent more requests ahead than the server queues."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 import structlog
@@ -86,7 +86,7 @@ class RequestLog:
         state, route, client = scope["state"], getattr(scope.get("route"), "path", None), scope.get("client")
         organization_id = state.get("organization_id")
         event: dict[str, Any] = {
-            "method": scope["method"],
+            "method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER",
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 1),

@@ -1,0 +1,61 @@
+"""Heads of requests: what the parser accepts although RFC 9112 forbids it, and methods that it does not know.
+
+A proxy and this server must not read one head in two ways, for example which of two hosts it names.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_LINE = 1024  # the bytes of a request that are kept, in case it cannot be parsed
+Fields = Sequence[tuple[bytes, bytes]]
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rb"([A-Za-z-]{1,20}) (/[!-~]*) HTTP/1\.[01]\r?\n")
+_PATH = re.compile(rb"[!-~]+ (/[!-~]*)")
+# Errors in the heads of requests with these methods are no errors of the method.
+_KNOWN_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+
+
+class Unacceptable(Exception):
+    """The parser accepts this request, but this server does not."""
+
+
+class RequestLine(NamedTuple):
+    """The method and the target of a request whose head is not complete."""
+
+    method: bytes
+    target: bytes
+    has_unknown_method: bool
+
+
+def request_line(start: bytes, method: bytes, target: bytes) -> RequestLine | None:
+    """The request line by the beginning of a request, and by the method and the target that the parser has found.
+
+    None if nothing tells whose error format the client expects.
+    """
+    line = _REQUEST_LINE.match(start)
+    if line and line[1] not in _KNOWN_METHODS:
+        return RequestLine(line[1], line[2], has_unknown_method=True)
+    path = _PATH.match(start)
+    target = target or (path[1] if path else b"")
+    return RequestLine(method, target, has_unknown_method=False) if target else None
+
+
+def check(target: bytes, fields: Fields, *, version: str) -> None:
+    """Raise Unacceptable for a target, hosts or a transfer coding that proxies might understand in another way."""
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
+        raise Unacceptable
+    if not target.startswith(b"/") and target != b"*":
+        absolute_form = _ABSOLUTE_FORM.match(target)
+        if absolute_form is None or [absolute_form[1].lower()] != [host.lower() for host in hosts]:
+            raise Unacceptable
+    if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in fields):
+        raise Unacceptable
+
+
+def size(target: bytes, fields: Fields) -> int:
+    """The size of a head in bytes."""
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in fields)
