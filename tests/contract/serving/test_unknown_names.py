@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
-from tests.support.management_requests import ROOT, invalid, platform_administrator
+from tests.support.management_requests import ROOT, invalid, platform_administrator, problem
 from tests.support.responses import status_and_body
 
 from tessera.api.serving.resources import Resources
@@ -30,6 +30,10 @@ def operations(document: dict[str, Any]) -> list[Operation]:
         for method, operation in methods.items()
         if path.startswith(OWN_APIS)
     ]
+
+
+def malformed(detail: str) -> tuple[int, Any]:
+    return problem(400, "malformed-request", "The request cannot be read", detail)
 
 
 def json_schema(operation: dict[str, Any]) -> Any:
@@ -155,6 +159,44 @@ async def test_many_long_unknown_names_have_a_short_answer(client: httpx.AsyncCl
     body = {f"{number}{'x' * 500}": 1 for number in range(1_500)}
     answer = await client.post(URL, json=body, headers=tenant.bearer)
     assert (answer.status_code, len(answer.content) < 100_000) == (400, True)
+
+
+async def test_every_operation_of_our_own_refuses_a_repeated_property(
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    resources: Resources,
+    superuser: psycopg.Connection[Any],
+    document: dict[str, Any],
+) -> None:
+    administrator = await platform_administrator(resources, superuser)
+    expected = malformed("The request body repeats the property a~1b.")
+    for method, path, operation in operations(document):
+        if json_schema(operation):
+            headers = administrator if "/organizations" in path else tenant.bearer
+            url = path.replace("{code}", "R").format_map(dict.fromkeys(parameters(operation, "path"), uuid4()))
+            body = b'{"x": [{"a/b": 1, "A/B": 1, "a\\u002fb": 2}]}'
+            more = {"If-Match": "1", "Content-Type": "application/json"}
+            answer = await client.request(method, url, headers=headers | more, content=body)
+            assert status_and_body(answer) == expected, (method, path)
+
+
+async def test_a_body_that_is_nested_deeply_or_has_a_long_number_is_400(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    headers = tenant.bearer | {"Content-Type": "application/json"}
+    for depth, digits in ((900, 1), (1000, 1), (1020, 1), (100_000, 1), (1, 4300), (1, 4301), (1, 100_000)):
+        body = b'{"a":' * depth + b"1" * digits + b"}" * depth
+        assert (await client.post(URL, content=body, headers=headers)).status_code == 400
+
+
+async def test_the_last_one_of_repeated_properties_counts_in_the_documented_apis(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    terms = '"storeExamCodes": ["NCA-GENL"], "discountPercent": 10, "maxRedemptions": 1'
+    body = f'{{"promoCodeName": "FIRST", "expirationDateUtc": "2030-01-01T00:00:00", {terms}, "promoCodeName": "LAST"}}'
+    headers = tenant.bearer | {"Content-Type": "application/json"}
+    answer = await client.post("/promo-codes", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["promoCodeName"]) == (201, "LAST")
 
 
 async def test_the_documented_apis_ignore_unknown_names(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -1,5 +1,6 @@
 """Parsing of requests field by field, which collects every violation."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -129,10 +130,13 @@ async def read_body(request: Request, model: type[RequestModel]) -> ParsedReques
     Operations with a body have no query parameters; in our own APIs, each parameter is a violation.
     """
     ensure_readable(request, "application/json")
+    body = await request.body()
     try:
-        content = orjson.loads(await request.body())
+        content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed("The request body is not valid JSON.") from error
+    if model.refuses_unknown_names():
+        _refuse_repeated_names(body)
     if not isinstance(content, dict):
         raise Malformed("The request body must be a JSON object.")
     parsed_request = _read(model, {name: value for name, value in content.items() if value is not None})
@@ -141,6 +145,23 @@ async def read_body(request: Request, model: type[RequestModel]) -> ParsedReques
     if model.refuses_unknown_names():
         parsed_request.violations.extend(_unknown_parameters(request, RequestModel))
     return parsed_request
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    """Raise Malformed for an object of valid JSON that has a name twice, of which readers take one or the other."""
+    try:
+        json.loads(body, object_pairs_hook=_without_repeated_names)
+    except RecursionError as error:
+        raise Malformed("The request body is nested too deeply.") from error
+
+
+def _without_repeated_names(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in members:
+        if name in content:
+            raise Malformed(f"The request body repeats the property {unknown_names.segment(name)}.")
+        content[name] = value
+    return content
 
 
 def query_items(request: Request) -> list[tuple[str, str]]:
