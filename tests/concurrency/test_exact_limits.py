@@ -1,11 +1,16 @@
-"""Limits are exact: ten thousand concurrent redemptions through three servers, one of which is killed meanwhile."""
+"""Limits are exact: ten thousand concurrent redemptions through three servers, one of which is killed meanwhile.
+
+One limit is given and taken away again and again.
+"""
 
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from uuid import uuid4
@@ -14,6 +19,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import TOKEN_KEYS_SETTING
+from tests.support.changing_limits import ChangingLimit, Span, lowest
 from tests.support.commands import Server, running_server
 from tests.support.connections import Connections
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
@@ -90,6 +96,19 @@ async def add_late_code(resources: Resources, tenants: list[Tenant]) -> Code:
     return code
 
 
+async def add_turned_code(
+    resources: Resources, superuser: psycopg.Connection, tenants: list[Tenant], connections: Connections
+) -> tuple[Code, ChangingLimit]:
+    """A code of each organization, which has a limit at times in the first one."""
+    terms = {"store_exam_ids": (), "max_redemptions": None, "is_combinable": True}
+    codes = [percent_code(tenant, "TURNED", **terms) for tenant in tenants]
+    for tenant, code in zip(tenants, codes, strict=True):
+        await add_promo_codes(resources, tenant, code, now=clock())
+    counter = (str(tenants[0].id), "TURNED")
+    changing = ChangingLimit(connections, tenants[0], codes[0].id, partial(count_uses, superuser, counter))
+    return Code("TURNED", math.inf), changing
+
+
 async def add_global_codes(resources: Resources, superuser: psycopg.Connection, tenant: Tenant) -> list[Code]:
     """Three codes of the platform that no other test uses."""
     name = uuid4().hex[:12]
@@ -143,10 +162,11 @@ def intervals(superuser: psycopg.Connection, races: Races) -> dict[tuple[str, ..
     return result
 
 
-def wrong_refusals(superuser: psycopg.Connection, races: Races) -> list[str]:
+def wrong_refusals(superuser: psycopg.Connection, races: Races, spans: Sequence[Span]) -> list[str]:
     """Refusals that are wrong in every possible order of events: at no time can the limit have been reached."""
     possible, wrong = intervals(superuser, races), []
-    for counted, limit, sent, answered in races.refusals:
+    for counted, constant, sent, answered in races.refusals:
+        limit = lowest(spans, since=sent, until=answered) if constant == math.inf else constant
         # A hold that ended while the request waited for a lock may still count: the request read the clock before.
         waited = answered - sent
         uses = ((since, until + waited * lapsed) for since, until, lapsed in possible[counted])
@@ -155,7 +175,7 @@ def wrong_refusals(superuser: psycopg.Connection, races: Races) -> list[str]:
     return wrong
 
 
-def exceeded_limits(races: Races) -> list[str]:
+def exceeded_limits(races: Races, spans: Sequence[Span]) -> list[str]:
     """Limits that were exceeded at some moment by uses that certainly existed together."""
     sure, limits = defaultdict(list), {}
     for use in races.uses.values():
@@ -164,7 +184,10 @@ def exceeded_limits(races: Races) -> list[str]:
             if use.since < use.until:
                 sure[counted].append((use.since, use.until))
     largest = {counted: max_overlap(uses, since=0, until=math.inf) for counted, uses in sure.items()}
-    return [f"{counted}: {number}" for counted, number in largest.items() if number > limits[counted]]
+    exceeded = [f"{counted}: {number}" for counted, number in largest.items() if number > limits[counted]]
+    turned = sure[str(races.tenants[0].id), "TURNED"]
+    held = [(span, max_overlap(turned, since=span.given_at, until=span.asked_back_at)) for span in spans]
+    return exceeded + [f"{span}: {number}" for span, number in held if number > span.limit]
 
 
 def count_uses(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
@@ -206,7 +229,7 @@ async def assert_the_rest_is_granted(
             free = code.per_candidate - count_uses(superuser, (str(tenants[0].id), code.name, person))
             assert (code, person, await count_granted(client, tenants, code, [person] * 4)) == (code, person, free)
     if code.total:
-        free = code.total - count_uses(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
+        free = int(code.total) - count_uses(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
         persons = [f"LAST-{number}" for number in range(free + 3)]
         assert (code, await count_granted(client, tenants, code, persons)) == (code, free)
     for tenant in tenants if code.per_organization else ():
@@ -256,17 +279,23 @@ def has_short_holds(superuser: psycopg.Connection, races: Races) -> bool:
     return row == (True,)
 
 
-async def run(resources: Resources, races: Races, victim: Server, superuser: psycopg.Connection) -> None:
-    """Race all callers while holds expire and are recorded, and kill one server in the middle."""
+async def run(
+    resources: Resources, races: Races, changing: ChangingLimit, victim: Server, superuser: psycopg.Connection
+) -> None:
+    """Race all callers while a limit changes and holds expire and are recorded, and kill one server in the middle."""
 
     async def kill() -> None:
         await races.is_halfway.wait()
         victim.process.kill()
 
+    async def race() -> None:
+        await races.race(CALLERS)
+        changing.race_is_over = True
+
     housekeeping = asyncio.create_task(housekeep(resources))
     try:
         async with asyncio.timeout(RACE_SECONDS):
-            await asyncio.gather(races.race(CALLERS), kill())
+            await asyncio.gather(race(), kill(), changing.change())
     finally:
         housekeeping.cancel()
         with suppress(asyncio.CancelledError):
@@ -283,19 +312,19 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
     global_codes = await add_global_codes(resources, superuser, tenants[0])
     for tenant in tenants:
         await furnish(resources, tenant)
-    ports = [httpx.URL(server.url).port or 0 for server in servers]
-    connections = Connections(ports)
+    connections = Connections([httpx.URL(server.url).port or 0 for server in servers])
+    turned, changing = await add_turned_code(resources, superuser, tenants, connections)
     late = await add_late_code(resources, tenants)
-    codes = {str(tenant.id): [*OWN, late, *VOUCHERS, *global_codes] for tenant in tenants}
+    codes = {str(tenant.id): [*OWN, late, *[turned] * 3, *VOUCHERS, *global_codes] for tenant in tenants}
     races = Races(codes=codes, tenants=tenants, connections=connections, random=Random(1), total=TOTAL)
     try:
-        await run(resources, races, servers[1], superuser)
+        await run(resources, races, changing, servers[1], superuser)
     finally:
         await connections.close()
-    assert races.unexpected == []
     assert (races.not_started > 0, any(use.code == late.name for use in races.uses.values())) == (True, True)
-    assert exceeded_limits(races) == []
-    assert wrong_refusals(superuser, races) == []
+    assert {(str(tenants[0].id), "TURNED")} == {each.counter for each in races.refusals if each.limit == math.inf}
+    wrong = exceeded_limits(races, changing.spans) + wrong_refusals(superuser, races, changing.spans)
+    assert (races.unexpected + changing.unexpected, wrong) == ([], [])
     await assert_recounted(resources, races)
     async with httpx.AsyncClient(base_url=servers[0].url, timeout=60) as client:
         for code in global_codes:
@@ -304,4 +333,6 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
             for code in (*set(OWN), late, *VOUCHERS):
                 await assert_the_rest_is_granted(client, superuser, [tenant], code)
             await assert_shown(client, superuser, tenant)
+        turned = replace(turned, total=changing.spans[-1].limit)
+        await assert_the_rest_is_granted(client, superuser, tenants[:1], turned)
     await assert_recounted(resources, races)

@@ -19,19 +19,25 @@ PERSONS = 8
 
 @dataclass(frozen=True)
 class Code:
-    """A code and its limits; a global one is the same in every organization, and `starts_at` is a POSIX time."""
+    """A code and its limits; a global one is the same in every organization, and `starts_at` is a POSIX time.
+
+    A total that changes during the race is infinite.
+    """
 
     name: str
-    total: int | None
+    total: float | None
     per_candidate: int | None = None
     is_global: bool = False
     per_organization: int | None = None
     starts_at: float = -math.inf
 
-    def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], int]:
+    def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], float]:
         """The limits of the counters that a use increments, by counter."""
         code = ("" if self.is_global else str(tenant.id), self.name)
-        limits = {code: self.total, (str(tenant.id), self.name, person): self.per_candidate}
+        limits: dict[tuple[str, ...], float | None] = {
+            code: self.total,
+            (str(tenant.id), self.name, person): self.per_candidate,
+        }
         if self.is_global:
             limits[str(tenant.id), self.name] = self.per_organization
         return {counter: limit for counter, limit in limits.items() if limit is not None}
@@ -49,7 +55,7 @@ class Use:
 
     id: str
     code: str
-    counts: dict[tuple[str, ...], int]
+    counts: dict[tuple[str, ...], float]
     since: float
     held_until: float
     is_held: bool
@@ -75,7 +81,7 @@ class Refusal(NamedTuple):
     """A response that reports that the limit of a counter is reached."""
 
     counter: tuple[str, ...]
-    limit: int
+    limit: float
     sent_at: float
     received_at: float
 
