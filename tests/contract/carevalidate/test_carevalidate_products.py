@@ -11,8 +11,10 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.support.carevalidate_requests import FIFTEEN_PERCENT, TEN_PERCENT, UNUSABLE, validate
+from tests.support.carevalidate_requests import FIFTEEN_PERCENT, NOT_FOUND, TEN_PERCENT, UNUSABLE, validate
 from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import create_redemption
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
@@ -124,6 +126,20 @@ async def test_the_organizations_own_code_wins_even_when_it_is_unusable(
     add_global("SHARED")
     await add_promo_codes(resources, tenant, percent_code(tenant, "Shared", status=Status(status)), now=NOW)
     assert await validate(client, tenant, code="SHARED") == expected
+
+
+async def test_a_code_is_a_promo_code_even_if_a_voucher_has_its_text(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, add_global: Callable[..., None]
+) -> None:
+    # The document knows promo codes only; the storefront API means the voucher.
+    partner = await add_partner(resources, tenant, "Acme")
+    purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "BOTH1"), voucher(purchase, partner, "VOUCHER1"))
+    add_global("BOTH1")
+    assert await validate(client, tenant, code="BOTH1") == FIFTEEN_PERCENT
+    assert await validate(client, tenant, code="VOUCHER1") == NOT_FOUND
+    redemption = await create_redemption(client, tenant, "BOTH1")
+    assert (redemption["kind"], redemption["discount"]) == ("Voucher", 100)
 
 
 async def test_a_switched_off_global_code_cannot_be_used(
