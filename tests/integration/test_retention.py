@@ -75,7 +75,7 @@ async def test_a_transaction_changes_few_rows_also_of_a_reservation_with_many_ho
     await keep(resources, tenant, candidates_after_days=30)
     assert await apply(resources, tenant, now=NOW + timedelta(days=31)) == 501 + 1
     query = "select count(*) from redemptions where organization_id = %s group by xmin::text order by 1"
-    assert superuser.execute(query, [tenant.id]).fetchall() == [(1,), *[(100,)] * 5]
+    assert superuser.execute(query, [tenant.id]).fetchall() == [(1,), *[(50,)] * 10]
 
 
 async def test_the_log_loses_its_oldest_entries_and_verifies(

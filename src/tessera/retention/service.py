@@ -100,7 +100,7 @@ async def _drop_redemptions(work: UnitOfWork, *, before: datetime, size: int, no
 # The redemptions of a reservation are dropped after it has ended here, because its voucher has the candidate, and
 # fewer at once, because foreign keys are checked. Each piece of the log that is dropped adds an entry to it.
 STEPS: tuple[Step, ...] = (
-    Step("candidates_after_days", 100, _by(repository.END_REDEMPTIONS)),
+    Step("candidates_after_days", 50, _by(repository.END_REDEMPTIONS)),
     Step("candidates_after_days", 50, _by(repository.END_RESERVATIONS)),
     Step("redemptions_after_months", 50, _drop_redemptions),
     Step("redemptions_after_months", 50, _by(repository.END_RESERVATIONS)),
