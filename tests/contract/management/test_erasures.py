@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
+from tests.support import dying
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.management_requests import ROOT, problem
 from tests.support.redemption_requests import act, copy_redemption, create_redemption, reasons, redeem
@@ -31,6 +33,7 @@ from tessera.persons.erasures import lists as erasure_list
 from tessera.persons.erasures import service as erasures
 from tessera.persons.erasures.lists import Applied
 from tessera.persons.erasures.rules import Eraser, Values
+from tessera.provision import Addresses
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.reservations.repository import lock_number_of
 from tessera.reports import service as reports
@@ -302,6 +305,28 @@ async def test_a_global_code_counts_the_uses_of_an_erased_person_and_those_of_an
 async def test_of_two_erasures_at_once_one_finds_nobody(client: httpx.AsyncClient, planted: Tenant) -> None:
     answers = await asyncio.gather(*(erase(client, planted, person) for person in (PERSON, EMAIL)))
     assert sorted(answer.status_code for answer in answers) == [200, 404]
+
+
+async def test_an_erasure_that_is_killed_at_any_statement_is_done_or_not_begun(
+    client: httpx.AsyncClient, resources: Resources, addresses: Addresses, planted: Tenant, superuser: Any
+) -> None:
+    before, counts = traces(superuser, planted), await numbers(resources, planted, client)
+    arguments, killed, kept = ("person", "erase", PERSON, "--yes", "--organization", planted.name), 0, 0
+    for moment in range(3, 400, 12):
+        with dying.process_that_dies(
+            dying.command, addresses.application, arguments, organization=planted.id, at=moment
+        ) as process:
+            await asyncio.to_thread(process.join, 60)
+        killed += process.exitcode == -signal.SIGKILL
+        found = traces(superuser, planted)
+        assert found in (before, {})
+        kept += found == before
+        if process.exitcode != -signal.SIGKILL:
+            break
+    assert (process.exitcode, found) in ((0, {}), (1, {}))
+    assert min(killed, kept) > 5
+    assert await numbers(resources, planted, client) == counts
+    assert await findings(resources, planted, seal=True) == []
 
 
 async def test_a_repeated_erasure_under_a_key_gets_the_first_answer(client: httpx.AsyncClient, planted: Tenant) -> None:

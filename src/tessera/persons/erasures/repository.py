@@ -15,12 +15,18 @@ from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_text
 from tessera.kit.personal_data import Content
 from tessera.persons.erasures import rules
 from tessera.persons.erasures.columns import Group, SearchedTable
-from tessera.persons.erasures.rules import Eraser
+from tessera.persons.erasures.rules import Eraser, Values
 from tessera.persons.rules import Identity
 
 Row = dict[str, Any]
 _TEXTS = {Content.RECORD: "{}::text", Content.METADATA: "{}::text", Content.BODY: "convert_from({}, 'UTF8')"}
-_KINDS = {"redemptions": "Redemption", "vouchers": "Voucher"}
+# A person may have thousands of records with metadata, and a pattern for each would take hours.
+_HAS_RECORD = """(
+    {0} like any (array['%%"metadata":{{"%%', '%%"metadata": {{"%%']) and exists (
+        select from unnest(string_to_array(replace({0}, '": "', '":"'), '"id":"')) part
+        where left(part, 36) = any (%(records)s::text[])))
+"""
+_JSON, _KINDS = (Content.RECORD, Content.BODY), {"redemptions": "Redemption", "vouchers": "Voucher"}
 # The rows in memory at once. Each may have notes of 20,000 characters, and a stored response may have megabytes.
 _ROWS_AT_ONCE, _BODIES_AT_ONCE = 200, 5
 
@@ -202,8 +208,9 @@ class ErasureRepository:
         keys: list[Row] = []
         size = _BODIES_AT_ONCE if Content.BODY in table.contents.values() else _ROWS_AT_ONCE
         async with driver.cursor("mentions") as mentions:
-            values = {"organization_id": self._organization_id, "patterns": rules.patterns(eraser.values)}
-            await mentions.execute(_mentions(table).encode(), values)
+            texts = {"patterns": rules.patterns(eraser.values), "records": list(eraser.values.records)}
+            query = _mentions(table, eraser.values)
+            await mentions.execute(query.encode(), {"organization_id": self._organization_id, **texts})
             names = [column.name for column in mentions.description or ()]
             while some := await mentions.fetchmany(size):
                 rows = [dict(zip(names, row, strict=True)) for row in some]
@@ -213,9 +220,7 @@ class ErasureRepository:
         return keys
 
     async def _write_texts(self, table: SearchedTable, rows: Sequence[Row]) -> None:
-        assignments = [
-            f"{name} = {_WRITTEN.get(content, '%({})s').format(name)}" for name, content in table.contents.items()
-        ]
+        assignments = [f"{name} = {_WRITTEN[content].format(name)}" for name, content in table.contents.items()]
         assignments += ["version = version + 1"] if table.has_version else []
         keys = " and ".join(f"{name} = %({name})s" for name in table.key)
         statement = (
@@ -228,10 +233,12 @@ class ErasureRepository:
         )
 
 
-def _mentions(table: SearchedTable) -> str:
+def _mentions(table: SearchedTable, values: Values) -> str:
     """The query for the rows whose texts may name the person, which it locks: their keys and texts."""
     texts = {name: _TEXTS.get(content, "{}").format(name) for name, content in table.contents.items()}
-    matches = (f'lower({text} collate "C") like any (%(patterns)s::text[])' for text in texts.values())
+    matches = [f'lower({text} collate "C") like any (%(patterns)s::text[])' for text in texts.values()]
+    if values.records:
+        matches += [_HAS_RECORD.format(texts[name]) for name, content in table.contents.items() if content in _JSON]
     selected = [*table.key, *(f"{text} as {name}" for name, text in texts.items() if name not in table.key)]
     return (
         f"select {', '.join(selected)} from {table.table} where organization_id = %(organization_id)s"  # noqa: S608
@@ -243,11 +250,8 @@ def _changed(table: SearchedTable, eraser: Eraser, rows: Sequence[Row]) -> list[
     return [row | new for row in rows if (new := erased_texts(table, eraser, row))]
 
 
-_WRITTEN = {
-    Content.RECORD: "%({})s::jsonb",
-    Content.METADATA: "%({})s::jsonb",
-    Content.BODY: "convert_to(%({})s, 'UTF8')",
-}
+_WRITTEN = dict.fromkeys(Content, "%({})s") | dict.fromkeys((Content.RECORD, Content.METADATA), "%({})s::jsonb")
+_WRITTEN[Content.BODY] = "convert_to(%({})s, 'UTF8')"
 
 
 def erased_texts(table: SearchedTable, eraser: Eraser, row: Row) -> Row:

@@ -83,7 +83,7 @@ def new_address() -> str:
 def patterns(values: Values) -> list[str]:
     """The LIKE patterns, in lower case, of texts and JSON that may name the person."""
     embedded = values.embedded
-    needles = {*embedded, *map(_json, embedded), *(f'"{_json(each)}"' for each in values.ids | values.records)}
+    needles = {*embedded, *map(_json, embedded), *(f'"{_json(each)}"' for each in values.ids)}
     return sorted(f"%{_SPECIAL.sub(_ESCAPED, key_of(each))}%" for each in needles if each.strip())
 
 
