@@ -237,7 +237,7 @@ async def test_an_import_that_has_begun_admits_no_other_file_and_no_changes(
 ) -> None:
     arguments = ("organization", "import", str(file))
     with dying.process_that_dies(
-        dying.command, destination.addresses.application, arguments, organization=tenant.id, at=100
+        dying.command, destination.addresses.application, arguments, organization=tenant.id, at=120
     ) as process:
         await until("the command ends", partial(dying.has_ended, process))
     assert process.exitcode == -signal.SIGKILL

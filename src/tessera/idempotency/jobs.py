@@ -23,9 +23,10 @@ async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
     """Delete expired keys of all organizations, in pieces."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
-    count, some = 0, service.KEYS_AT_ONCE
-    while some == service.KEYS_AT_ONCE:
+    count = 0
+    start: datetime | None = service.BEGINNING
+    while start is not None:
         async with database.unit_of_work(PLATFORM_ID) as work:
-            some = await service.delete_some_expired(work, now=clock())
+            some, start = await service.delete_some_expired(work, start, now=clock())
         count += some
     log.info("idempotency keys deleted", keys=count)

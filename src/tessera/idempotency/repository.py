@@ -79,7 +79,10 @@ class IdempotencyRepository:
         )
 
 
-async def delete_before(connection: Connection, moment: datetime, *, size: int) -> int:
-    """Delete up to `size` keys of all organizations that are older than `moment`; returns their number."""
-    result = await connection.execute(select(func.delete_idempotency_keys(moment, size)))
-    return int(result.scalar_one())
+async def delete_between(connection: Connection, start: datetime, end: datetime, *, size: int) -> Sequence[datetime]:
+    """Delete up to `size` keys from `start` on and before `end`, oldest first, of organizations that are not frozen.
+
+    Returns their times.
+    """
+    deleted = await connection.execute(select(func.delete_idempotency_keys(start, end, size)))
+    return deleted.scalars().all()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from tessera.kit.errors import DomainError
 LIFETIME = timedelta(hours=24)
 # One statement for all keys of an hour would hold their locks, and old versions of all other rows, for minutes.
 KEYS_AT_ONCE = 500
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 Outcome = tuple[int, bytes] | DomainError
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
@@ -130,6 +131,10 @@ async def store_all(
         space.take(work.organization_id, response.body)
 
 
-async def delete_some_expired(work: UnitOfWork, *, now: datetime) -> int:
-    """Delete up to KEYS_AT_ONCE expired keys, for a unit of work pinned to the platform; returns their number."""
-    return await repository.delete_before(work.connection, now - LIFETIME, size=KEYS_AT_ONCE)
+async def delete_some_expired(work: UnitOfWork, start: datetime, *, now: datetime) -> tuple[int, datetime | None]:
+    """Delete up to KEYS_AT_ONCE expired keys from this time on, for a unit of work pinned to the platform.
+
+    Returns their number, and the time from which the next transaction goes on, if there may be more.
+    """
+    times = await repository.delete_between(work.connection, start, now - LIFETIME, size=KEYS_AT_ONCE)
+    return len(times), max(times) if len(times) == KEYS_AT_ONCE else None

@@ -1,6 +1,7 @@
 """A frozen organization: every API reads it, refuses to change it in its own format, and workers leave it alone."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -57,17 +58,23 @@ async def test_every_api_refuses_changes_in_its_format(client: httpx.AsyncClient
     assert [status_and_body(answer) for answer in answers] == [(503, certiverse), (503, problem), (503, problem)]
 
 
-async def test_its_old_idempotency_keys_stay(
-    frozen: Tenant, resources: Resources, superuser: psycopg.Connection
+async def test_its_old_idempotency_keys_stay_and_are_read_once(
+    frozen: Tenant,
+    other_tenant: Tenant,
+    resources: Resources,
+    superuser: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    superuser.execute(
-        "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', '1970-01-01')", [frozen.id]
-    )
-    for is_left in (True, False):
+    monkeypatch.setattr(idempotency, "KEYS_AT_ONCE", 1)
+    first, second = (datetime(900, 1, day, tzinfo=UTC) for day in (1, 2))
+    for tenant, at in ((frozen, first), (other_tenant, second)):
+        superuser.execute(
+            "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', %s)", [tenant.id, at]
+        )
+    # The next transaction goes on after the keys of the frozen one.
+    for start, deleted in ((idempotency.BEGINNING, (1, second)), (second, (0, None)), (first, (1, first))):
         async with resources.database.unit_of_work(PLATFORM_ID) as work:
-            await idempotency.delete_some_expired(work, now=NOW)
-        left = superuser.execute("select from idempotency_keys where organization_id = %s", [frozen.id]).fetchall()
-        assert bool(left) is is_left
+            assert await idempotency.delete_some_expired(work, start, now=datetime(901, 1, 1, tzinfo=UTC)) == deleted
         await unfreeze(resources, frozen)
 
 

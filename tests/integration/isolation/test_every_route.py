@@ -46,7 +46,7 @@ UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 OTHERS = re.compile(
     r"organizations\.repository\.|\.list_(overdue_organizations|unsealed_organizations|unrolled|unfinished|lapsed)$"
     r"|retention\.repository\.list_all$"
-    r"|\.(add_all|add_store_exams|add_product_bundle|delete_before|remove_batch|set_last_used)$|\.count(_uses)?$"
+    r"|\.(add_all|add_store_exams|add_product_bundle|delete_between|remove_batch|set_last_used)$|\.count(_uses)?$"
     r"|\.(partners|partners\.users|purchases|issued|lists)\.repository\.find_ids?$|seals\.repository\.find_digest$"
     r"|catalog\.repository\.find_product_bundle_ids$|programs\.repository\.is_assigned$|totals\.repository\.find$"
     r"|users\.repository\.has_administrator$|shares\.repository\.|tessera\.transfers\."

@@ -133,6 +133,7 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
         "code_key": "shared",
         "code_keys": ["shared", of.only_name.lower()],
         "created_before": NOW,
+        "created_from": NOW - timedelta(days=100_000),
         "email_key": CANDIDATE["email"],
         "email_keys": [CANDIDATE["email"]],
         "exam_id": of.tenant.exam_ids["NCA-GENL"],

@@ -241,7 +241,7 @@ def test_only_the_platform_deletes_idempotency_keys(
     superuser.execute(
         "insert into idempotency_keys values (%s, %s, 'key', '', 200, '', '1960-01-01')", [tenant.id, uuid4()]
     )
-    deleting = "select delete_idempotency_keys(%s)"
+    deleting = "select count(*) from delete_idempotency_keys('1960-01-01', %s, 100)"
     assert application.execute(deleting, ["1960-01-02"]).fetchone() == (0,)
     # A key of exactly the lifetime stays.
     for organization_id, before, deleted in (
