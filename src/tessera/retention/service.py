@@ -101,11 +101,11 @@ async def _drop_redemptions(work: UnitOfWork, *, before: datetime, size: int, no
 # fewer at once, because foreign keys are checked. Each piece of the log that is dropped adds an entry to it.
 STEPS: tuple[Step, ...] = (
     Step("candidates_after_days", 50, _by(repository.END_REDEMPTIONS)),
-    Step("candidates_after_days", 50, _by(repository.END_RESERVATIONS)),
-    Step("redemptions_after_months", 50, _drop_redemptions),
-    Step("redemptions_after_months", 50, _by(repository.END_RESERVATIONS)),
-    Step("redemptions_after_months", 50, _drop_redemptions),
+    Step("candidates_after_days", 25, _by(repository.END_RESERVATIONS)),
+    Step("redemptions_after_months", 30, _drop_redemptions),
+    Step("redemptions_after_months", 25, _by(repository.END_RESERVATIONS)),
+    Step("redemptions_after_months", 30, _drop_redemptions),
     Step("tokens_after_days", 100, _by(repository.END_TOKENS)),
     Step("failed_jobs_after_days", 100, _by(repository.END_JOBS)),
-    Step("audit_after_months", 100, seals.drop),
+    Step("audit_after_months", 40, seals.drop),
 )
