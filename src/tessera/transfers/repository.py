@@ -12,6 +12,7 @@ from tessera.identity.errors import NameTaken
 from tessera.identity.rules import PLATFORM_ID
 from tessera.identity.tables import Organization, OrganizationDeletion, OrganizationImport
 from tessera.kit.db import schema_version, unique_constraints
+from tessera.kit.db.advisory_locks import lock
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.metadata import metadata
 from tessera.promo_codes.tables import PromoCodeBatch
@@ -118,6 +119,10 @@ class TransferRepository:
         arrival = {"organization_id": self._organization_id, "digest": digest, "rows_done": 0, "started_at": now}
         await self._connection.execute(insert(OrganizationImport).values(**arrival))
 
+    async def lock_beginning(self) -> None:
+        """Wait until no other transaction begins an import of the organization."""
+        await lock(self._connection, f"import/{self._organization_id}")
+
     async def lock(self) -> Import | None:
         """The import of the organization, locked FOR UPDATE, unless it is complete."""
         statement = (
@@ -127,6 +132,15 @@ class TransferRepository:
         )
         row = (await self._connection.execute(statement)).first()
         return Import(digest=row.digest, rows_done=row.rows_done) if row else None
+
+    async def is_complete(self) -> bool:
+        """Whether the organization has all its rows: its import has ended, and no deletion of it has begun."""
+        arriving = select(OrganizationImport).where(OrganizationImport.organization_id == self._organization_id)
+        leaving = select(OrganizationDeletion).where(
+            OrganizationDeletion.organization_id == self._organization_id, OrganizationDeletion.begun_at.is_not(None)
+        )
+        statement = select(~arriving.exists() & ~leaving.exists())
+        return bool((await self._connection.execute(statement)).scalar_one())
 
     async def note(self, rows_done: int) -> None:
         """Note how many rows have arrived."""

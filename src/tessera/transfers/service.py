@@ -66,6 +66,8 @@ async def export(
     writer, position = Writer(output), 0
     async with open_work(organization_id, Access.SNAPSHOT) as work:
         repository = TransferRepository(work)
+        if not await repository.is_complete():
+            raise CannotTransfer("the organization is being imported or deleted, and has a part of its rows only")
         header = Header(
             version=tessera.__version__,
             revision=await _revision(repository),
@@ -192,16 +194,17 @@ async def _arrive(repository: TransferRepository, chunk: Chunk, position: int, *
 async def _begin(open_work: OpenWork, organization_id: UUID, checked: Checked, *, now: datetime) -> None:
     await _require_platform(open_work)
     name, digest = checked.organization["name"], bytes.fromhex(checked.summary.digest)
-    async with open_work(PLATFORM_ID, Access.CHANGE) as work:
-        with_id = await organizations.find(work, str(organization_id))
-        with_name = await organizations.find(work, name)
     async with open_work(organization_id, Access.MOVE) as work:
         repository = TransferRepository(work)
+        await repository.lock_beginning()
         transfer = await repository.lock()
         if transfer is not None:
             if transfer.digest != digest:
                 raise CannotTransfer("the import of another file of this organization is not complete")
             return
+        async with work.pinned_to(PLATFORM_ID) as platform_work:
+            with_id = await organizations.find(platform_work, str(organization_id))
+            with_name = await organizations.find(platform_work, name)
         reasons = []
         if with_id is not None:
             reasons.append(f"the organization {organization_id} exists, with the name {with_id.name}")
