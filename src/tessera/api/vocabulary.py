@@ -29,11 +29,15 @@ VENDOR = Enumeration(
     "A vendor whose export of promo codes can be imported.",
     {
         Vendor.SHOPIFY: f"The Discounts sheet of Matrixify ({PRESETS[Vendor.SHOPIFY].documentation}).",
-        Vendor.WOOCOMMERCE: f"WooCommerce coupons ({PRESETS[Vendor.WOOCOMMERCE].documentation}).",
+        Vendor.WOOCOMMERCE: (
+            f"The properties of WooCommerce coupons ({PRESETS[Vendor.WOOCOMMERCE].documentation}), as"
+            " `wp wc shop_coupon list --format=csv` writes them."
+        ),
+        Vendor.WEBTOFFEE: f"A plug-in for WooCommerce ({PRESETS[Vendor.WEBTOFFEE].documentation}).",
         Vendor.VOUCHERIFY: f"Discount coupons in percent ({PRESETS[Vendor.VOUCHERIFY].documentation}).",
         Vendor.STRIPE: (
             f"The attributes of promotion codes ({PRESETS[Vendor.STRIPE].documentation}), those of the coupon and the"
-            " restrictions after a dot, such as `coupon.percent_off`."
+            " restrictions after dots, such as `promotion.coupon.percent_off` (earlier: `coupon.percent_off`)."
         ),
     },
 )
