@@ -18,7 +18,7 @@ from tessera.kit.db import failures, schema_version
 from tessera.kit.db.engine import IS_DISTRIBUTED, STATEMENT_ERRORS, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
-from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, hold, pin_to
+from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_together, hold, pin_to
 from tessera.kit.errors import OrganizationFrozen
 from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
 from tessera.kit.shares import FairSlots, SlotTimeouts
@@ -112,14 +112,14 @@ class Database:
         transaction back, and OrganizationFrozen for a change of a frozen organization.
         """
         async with self._bounded(self._deadline), self._slots.slot(organization_id):
-            statement = f"{_BEGIN.get(access, 'BEGIN')}; {pin_to(organization_id)}"
+            statements = [_BEGIN.get(access, "BEGIN"), pin_to(organization_id)]
             if partner_id is not None:
-                statement += f"; SET LOCAL app.partner_id = '{partner_id}'"
+                statements.append(f"SET LOCAL app.partner_id = '{partner_id}'")
             local = {**_time_limits(self._deadline), **(settings or {})}
-            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in local.items())
+            statements += [f"SET LOCAL {name} = '{value}'" for name, value in local.items()]
             if access is Access.CHANGE:
-                statement += f"; {hold(organization_id)}"
-            connection = await _retry_on_stale_connection(lambda: self._begin(statement))
+                statements.append(hold(organization_id))
+            connection = await _retry_on_stale_connection(lambda: self._begin(*statements))
             async with _released(connection), _raising_frozen(connection):
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
@@ -207,13 +207,14 @@ class Database:
         """Close all connections."""
         await self.drop_connections()
 
-    async def _begin(self, statement: str) -> AsyncConnection:
+    async def _begin(self, begin: str, *others: str) -> AsyncConnection:
         connection = await self._engine.connect()
+        statements = [begin, *others]
         if connection.info.get(IS_DISTRIBUTED):
             # Citus finds the node of an organization by its id, which a generic plan does not contain.
-            statement += "; SET LOCAL plan_cache_mode = 'auto'"
+            statements.append("SET LOCAL plan_cache_mode = 'auto'")
         try:
-            await connection.exec_driver_sql(statement)
+            await execute_together(connection, *statements)
         except BaseException:
             await connection.close()
             raise

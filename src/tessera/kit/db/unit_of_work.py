@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
+from tessera.kit.db.engine import IS_DISTRIBUTED
 
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
@@ -35,7 +36,7 @@ class UnitOfWork:
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
         """Pin this transaction to another organization in the block; an exception there aborts the transaction."""
-        await self.connection.exec_driver_sql(f"{pin_to(organization_id)}; {hold(organization_id)}")
+        await execute_together(self.connection, pin_to(organization_id), hold(organization_id))
         yield replace(self, organization_id=organization_id)
         await self.connection.exec_driver_sql(pin_to(self.organization_id))
 
@@ -70,6 +71,15 @@ def pin_to(organization_id: UUID) -> str:
 def hold(organization_id: UUID) -> str:
     """The statement that lets a transaction change an organization, or makes it read-only if that is frozen."""
     return f"SELECT hold_organization('{organization_id}')"
+
+
+async def execute_together(connection: AsyncConnection, *statements: str) -> None:
+    """Execute statements without parameters and results: on one Postgres in one round trip."""
+    if not connection.info.get(IS_DISTRIBUTED):
+        statements = ("; ".join(statements),)
+    # Citus repeats each SET on other nodes with the whole text that was sent with it.
+    for statement in statements:
+        await connection.exec_driver_sql(statement)
 
 
 async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
