@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
@@ -143,8 +143,11 @@ class Database:
 
     async def _execute_once(self, query: str, params: Mapping[str, Any], *, binary: bool) -> psycopg.AsyncCursor[Any]:
         connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
+        # Citus shows the other nodes which organization a function pins in a transaction only.
+        transaction = reader.transaction() if connection.info.get(IS_DISTRIBUTED) else nullcontext()
         try:
-            cursor = await reader.execute(query, params, binary=binary)
+            async with transaction:
+                cursor = await reader.execute(query, params, binary=binary)
         except BaseException:
             await _discard(connection)
             raise
