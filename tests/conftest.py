@@ -155,9 +155,7 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
 
     result = addresses_of(name)
     if citus.COORDINATOR:
-        with citus.database_on_all_nodes(name, admin_url):
-            schema.migrate(result.owner, result.application)
-            schema.distribute(result.owner, result.application)
+        with citus.migrated_database(result):
             yield result
         return
     login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -6,31 +6,45 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+
+from tessera import schema
+from tessera.provision import Addresses
 
 COORDINATOR = os.environ.get("TESSERA_TEST_CITUS_URL")
+# Roles and their settings belong to all databases of a node, so that one process at a time prepares a database.
+_LOCK = "select pg_advisory_lock(5550124)"
 _NODES = "select nodename, nodeport from pg_dist_node where groupid > 0 and isactive order by 2"
 
 
 @contextmanager
-def database_on_all_nodes(name: str, coordinator: URL) -> Iterator[None]:
-    """A new database with the extension on every node, dropped at the end."""
-    with _connected(coordinator) as connection:
+def migrated_database(addresses: Addresses) -> Iterator[None]:
+    """A new database on every node, with all tables distributed, dropped at the end."""
+    owner = make_url(addresses.owner)
+    seed = make_url(COORDINATOR or "")
+    with _connected(seed) as connection:
         workers = connection.execute(_NODES).fetchall()
-    nodes = [coordinator, *(coordinator.set(host=host, port=port) for host, port in workers)]
-    for node in nodes:
-        with _connected(node) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        with _connected(node.set(database=name)) as connection:
-            connection.execute("create extension citus")
-    with _connected(coordinator.set(database=name)) as connection:
-        connection.execute("select citus_set_coordinator_host(%s, %s)", [coordinator.host, coordinator.port or 5432])
-        for host, port in workers:
-            connection.execute("select citus_add_node(%s, %s)", [host, port])
+        nodes = [owner, *(owner.set(host=host, port=port) for host, port in workers)]
+        connection.execute(_LOCK)
+        for node in nodes:
+            _create(node)
+        with _connected(owner) as coordinator:
+            coordinator.execute("select citus_set_coordinator_host(%s, %s)", [owner.host, owner.port or 5432])
+            for host, port in workers:
+                coordinator.execute("select citus_add_node(%s, %s)", [host, port])
+        schema.migrate(addresses.owner, addresses.application)
+        schema.distribute(addresses.owner, addresses.application)
     yield
     for node in nodes:
-        with _connected(node) as connection:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        with _connected(node.set(database="postgres")) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(owner.database or "")))
+
+
+def _create(url: URL) -> None:
+    with _connected(url.set(database="postgres")) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(url.database or "")))
+    with _connected(url) as connection:
+        connection.execute("create extension citus")
 
 
 def _connected(url: URL) -> psycopg.Connection:
