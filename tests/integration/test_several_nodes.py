@@ -1,0 +1,50 @@
+"""How statements reach a database of several nodes; here one Postgres is taken for it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+from tests.support.factories import Tenant
+from tests.support.recording import record_statements
+
+from tessera.kit.db.database import Database
+from tessera.kit.db.engine import IS_DISTRIBUTED
+from tessera.provision import Addresses
+
+
+@pytest.fixture
+async def distributed(addresses: Addresses) -> AsyncIterator[Database]:
+    database = Database(addresses.application, deadline=60)
+
+    def mark(_: object, record: Any) -> None:
+        record.info[IS_DISTRIBUTED] = True
+
+    for engine in (database._engine, database._readers):
+        event.listen(engine.sync_engine, "connect", mark)
+    yield database
+    await database.close()
+
+
+async def test_each_setting_is_sent_alone_because_citus_repeats_the_whole_text(
+    distributed: Database, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    with record_statements(distributed) as statements:
+        async with (
+            distributed.unit_of_work(tenant.id, partner_id=uuid4(), settings={"jit": "off"}) as work,
+            work.pinned_to(other_tenant.id),
+        ):
+            pass
+    texts = [text for text, _ in statements if ";" in text or text.startswith("SET LOCAL")]
+    assert len(texts) == 9
+    assert not [text for text in texts if ";" in text]
+
+
+async def test_readers_pin_organizations_in_a_transaction_because_citus_does_so_there_only(
+    distributed: Database,
+) -> None:
+    cursor = await distributed.execute("select now() < statement_timestamp()", {})
+    assert await cursor.fetchall() == [(True,)]  # equal outside of a transaction block
+    ((_, reader),) = distributed._idle_readers
+    assert reader.info.transaction_status.name == "IDLE"
