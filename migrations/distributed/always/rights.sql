@@ -21,6 +21,8 @@ alter policy tenant on dropped_uses using (
 );
 alter function count_promo_code_uses(uuid[], integer[], integer[]) security invoker;
 alter function expire_lapsed_holds(uuid, timestamptz) security invoker;
+alter function find_persons(text[], text[]) security invoker;
+alter function find_shared_addresses(text[], text[]) security invoker;
 alter function find_promo_code_shares(uuid[], timestamptz) security invoker;
 alter function lock_limited_promo_codes(uuid[], timestamptz) security invoker;
 alter function lock_promo_codes(text[], uuid[], timestamptz) security invoker;
