@@ -35,28 +35,25 @@ class ManagedKey:
 
 _COLUMNS = [getattr(ApiKey, name) for name in ManagedKey.__dataclass_fields__]
 
-# Rows that are locked, by an edit or by another process that writes uses, are left out.
+# Rows that are locked, by an edit or by another process that writes uses, are left out. On Citus an UPDATE cannot
+# subtract an interval from a column.
 _SET_LAST_USED = TextQuery("""
 update api_keys set last_used_at = uses.at
-from unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) as uses (id, at)
+from unnest(%(ids)s::uuid[], %(times)s::timestamptz[], %(earlier_times)s::timestamptz[]) as uses (id, at, earlier)
 where api_keys.organization_id = %(organization_id)s and api_keys.id = uses.id and api_keys.id = any (array(
     select k.id from api_keys k where k.organization_id = %(organization_id)s and k.id = any (%(ids)s::uuid[])
     for no key update skip locked
-)) and (last_used_at is null or last_used_at <= uses.at - %(interval)s)
+)) and (last_used_at is null or last_used_at <= uses.earlier)
 returning api_keys.id
 """)
 
 
 async def set_last_used(work: UnitOfWork, uses: Mapping[UUID, Mapping[UUID, datetime]], *, interval: timedelta) -> None:
     """Store when keys of each organization were last used, unless the stored time is less than `interval` earlier."""
-    parts = [
-        Part(
-            each,
-            _SET_LAST_USED,
-            {"organization_id": each, "ids": Uuids([*own]), "times": [*own.values()], "interval": interval},
-        )
-        for each, own in uses.items()
-    ]
+    parts = []
+    for each, own in uses.items():
+        values = {"times": [*own.values()], "earlier_times": [at - interval for at in own.values()]}
+        parts.append(Part(each, _SET_LAST_USED, {"organization_id": each, "ids": Uuids([*own]), **values}))
     await execute_parts(work, parts)
 
 
