@@ -24,9 +24,25 @@ SUMS = """
     group by {column}
 """
 OWN_SUMS = SUMS.format(column="promo_code_id", condition="promo_code_owner_id = %(organization_id)s")
-# Every organization can redeem global codes. OFFSET keeps Citus from calling the function on the node of the codes,
-# which has no rows of the others.
-GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes() offset 0"
+# Every organization can redeem global codes. Their sums come in statements of their own, because Citus would call a
+# function that is joined with a table on the node of that table, which has no rows of other organizations.
+LIST_GLOBAL_SUMS = """
+select array_agg(promo_code_id) as ids, array_agg(redeemed) as redeemed, array_agg(held) as held
+from sum_ledger_of_global_codes()
+"""
+GLOBAL_SUMS = """
+    select promo_code_id, redeemed, held
+    from unnest(%(ids)s::uuid[], %(redeemed)s::bigint[], %(held)s::bigint[]) as sums (promo_code_id, redeemed, held)
+"""
+LIST_SHARED = """
+select array_agg(id) as shared from promo_codes
+where organization_id = %(organization_id)s and max_redemptions_per_organization is not null
+"""
+LIST_SHARE_SUMS = """
+select array_agg(promo_code_id) as shared_ids, array_agg(used_by) as users, array_agg(redeemed) as redeemed_by,
+       array_agg(held) as held_by
+from sum_ledger_by_organization(%(shared)s::uuid[])
+"""
 
 PROMO_CODES = """
 select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as stored,
@@ -44,10 +60,9 @@ select 'share of promo code' as kind, p.name || ' of ' || coalesce(s.used_by, l.
 from (
     select promo_code_id, used_by, redemption_count, held_count from promo_code_shares
     where organization_id = %(organization_id)s
-) s full join sum_ledger_by_organization(array(
-    select id from promo_codes
-    where organization_id = %(organization_id)s and max_redemptions_per_organization is not null
-)) l on l.promo_code_id = s.promo_code_id and l.used_by = s.used_by
+) s full join unnest(
+    %(shared_ids)s::uuid[], %(users)s::uuid[], %(redeemed_by)s::bigint[], %(held_by)s::bigint[]
+) as l (promo_code_id, used_by, redeemed, held) on l.promo_code_id = s.promo_code_id and l.used_by = s.used_by
 join promo_codes p on p.organization_id = %(organization_id)s and p.id = coalesce(s.promo_code_id, l.promo_code_id)
 where (coalesce(s.redemption_count, 0), coalesce(s.held_count, 0))
       is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
@@ -153,17 +168,23 @@ class LedgerRepository:
 
         The promo codes are those of the pinned organization; `of_global_codes` counts their uses in all organizations.
         """
-        promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
+        of_codes: tuple[str, ...] = (PROMO_CODES.format(sums=OWN_SUMS),)
+        parameters = dict(self._parameters)
+        if of_global_codes:
+            for statement in (LIST_GLOBAL_SUMS, LIST_SHARED, LIST_SHARE_SUMS):
+                (sums,) = await self._rows(statement, parameters)
+                parameters.update(sums._mapping)
+            of_codes = (PROMO_CODES.format(sums=GLOBAL_SUMS), SHARES)
         discrepancies = []
-        for statement in (promo_codes, SHARES, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS, RESERVATIONS):
-            rows = await self._rows(statement)
+        for statement in (*of_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS, RESERVATIONS):
+            rows = await self._rows(statement, parameters)
             discrepancies += [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
         return discrepancies
 
     async def count(self) -> tuple[int, int]:
         """The numbers of entries and of redemptions."""
-        (totals,) = await self._rows(TOTALS)
+        (totals,) = await self._rows(TOTALS, self._parameters)
         return totals.entries, totals.redemptions
 
-    async def _rows(self, statement: str) -> Sequence[AnyRow]:
-        return (await self._connection.exec_driver_sql(statement, self._parameters)).all()
+    async def _rows(self, statement: str, parameters: dict[str, Any]) -> Sequence[AnyRow]:
+        return (await self._connection.exec_driver_sql(statement, parameters)).all()
