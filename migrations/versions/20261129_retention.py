@@ -62,7 +62,7 @@ def downgrade() -> None:
     op.execute("drop index redemptions_closed_index")
     op.execute("drop index reservations_ended_index")
     op.execute("alter table reservations drop column anonymised_at")
-    op.execute("drop function delete_idempotency_keys(timestamptz, timestamptz, integer)")
+    op.execute("drop function delete_idempotency_keys(timestamptz, integer)")
     op.execute("drop function drop_audit_entries(bigint, timestamptz)")
     op.execute("drop function list_retention_settings()")
     op.execute("drop policy owner_deletes on audit_values")
