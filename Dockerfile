@@ -1,6 +1,6 @@
 # A separate stage builds and installs the wheel, so that the final image contains no sources and no build files.
-# A name with a digest makes the build repeatable; docker-compose.yml says how to find it.
-ARG PYTHON_IMAGE=python:3.12-slim
+# The digest makes the build repeatable; docker-compose.yml says how to find the newest one.
+ARG PYTHON_IMAGE=python:3.12-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea
 FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/tessera
 COPY requirements.lock /tmp/
