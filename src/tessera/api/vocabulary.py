@@ -188,7 +188,9 @@ FUNCTION_POINT = Enumeration(
         FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel redemptions of the same credential.",
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
-        FunctionPoint.MANAGE_PERSONS: "Export all records about one person, and erase the person.",
+        FunctionPoint.MANAGE_PERSONS: (
+            "Export all records about one person, and erase the person; with `ManageOrganization`, set the retention."
+        ),
         FunctionPoint.SEE_VOUCHER_CODES: "Read whole voucher codes in the management API, which masks them for others.",
     },
 )

@@ -188,7 +188,6 @@ WITHOUT_A_TEST_BY_NAME = {
     ),
     "persons/erasures/repository.py": dict.fromkeys(
         (
-            "_assignments",
             "_condition",
             "_erase_metadata",
             "_raise_versions_of_codes",
@@ -216,6 +215,7 @@ WITHOUT_A_TEST_BY_NAME = {
         "_count_values": "the statement of `counting`",
     },
     "record_metadata/repository.py": {"_find_all": "test_record_metadata.py asks for the list that it is part of"},
+    "redemptions/ledger/repository.py": {"list_discrepancies": "a recount of all codes of the organization"},
     "redemptions/repository.py": {"_live_by_code": "the statement of `finding_live`"},
     "redemptions/expiry/repository.py": {
         "find_lapsed": "looks up one redemption at a time by primary key",

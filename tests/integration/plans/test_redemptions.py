@@ -27,6 +27,7 @@ from tests.support.redemption_requests import URL
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.round_trips import run
 from tessera.persons import service as persons
 from tessera.provision import Addresses
@@ -183,15 +184,15 @@ async def test_a_person_is_exported_by_indexes(
             assert (mode, touched) <= (mode, with_replaced_rows(4 * 60)), statement.text
 
 
-@pytest.mark.parametrize("text", [END_RESERVATIONS, END_REDEMPTIONS])
+@pytest.mark.parametrize("query", [END_RESERVATIONS, END_REDEMPTIONS])
 async def test_a_piece_of_what_is_no_longer_kept_is_found_by_indexes(
-    resources: Resources, application: psycopg.Connection[Any], big: Tenant, text: str
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, query: TextQuery
 ) -> None:
     with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(big.id):
             pass
     before = NOW + timedelta(days=3_650)
-    piece = Statement(text, {"organization_id": big.id, "before": before, "size": 100, "now": NOW})
+    piece = Statement(query._text, {"organization_id": big.id, "before": before, "size": 100, "now": NOW})
     for mode in MODES:
         # Each of 100 reservations has two redemptions, and each of these a text and some index entries.
         touched = rows_touched(application, sent[0], piece, mode=mode)
