@@ -121,6 +121,8 @@ LISTED = b"GET /management/v1/users HTTP/1.1\r\n"
         (LISTED + b"Host: x:y@z\r\n", PROBLEM, INVALID_HTTP),
         (LISTED + b"Host: x\r\nHost: x\r\n", PROBLEM, INVALID_HTTP),
         (b"GET http://x/promo-codes HTTP/1.1\r\nHost: y\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"GET http://x HTTP/1.1\r\nHost: x\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"GET http://x:65536/management/v1/users HTTP/1.1\r\nHost: x:65536\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", PROBLEM, INVALID_HTTP),
     ],

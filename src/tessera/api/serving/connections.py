@@ -161,8 +161,6 @@ class GuardedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         heads.check(self.url, self.headers, version=self.parser.get_http_version())
         self.requests += 1
-        self._head_since, self._unparsed = None, 0
-        self._window_since, self._window_bytes = self._guard.now, 0
         if (
             self._head_size_at_most > self._limits.head_bytes
             and heads.size(self.url, self.headers) > self._limits.head_bytes
@@ -172,6 +170,9 @@ class GuardedConnection(HttpToolsProtocol):
         if self._guard.is_draining and self._guard.is_address_ending.value:
             self.scope["state"][DRAINING] = True
         super().on_headers_complete()
+        # Until here the head may be refused, because its target is no URL.
+        self._head_since, self._unparsed = None, 0
+        self._window_since, self._window_bytes = self._guard.now, 0
         if self._is_refused or self._guard.is_draining:
             self.cycle.keep_alive = False
 
