@@ -123,6 +123,9 @@ LISTED = b"GET /management/v1/users HTTP/1.1\r\n"
         (b"GET http://x/promo-codes HTTP/1.1\r\nHost: y\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"GET http://x HTTP/1.1\r\nHost: x\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"GET http://x:65536/management/v1/users HTTP/1.1\r\nHost: x:65536\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"GET /management/v1/users HTTP/2.0\r\n", PROBLEM, INVALID_HTTP),
+        (b"GET /management/v1/users\r\n", PROBLEM, INVALID_HTTP),
+        (b"GET /management/v1/users HTTP/1.0\r\nTransfer-Encoding: chunked\r\n", PROBLEM, INVALID_HTTP),
         (b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n", CERTIVERSE, [INVALID_HTTP]),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", PROBLEM, INVALID_HTTP),
     ],
@@ -149,7 +152,7 @@ def test_the_target_may_have_the_host(address: tuple[str, int]) -> None:
     assert answer_to(address, head)[:2] == (401, PROBLEM)
 
 
-@pytest.mark.parametrize("method", [b"BREW", b"get", b"GETS", b"PROPFIND", b"DESCRIBE"])
+@pytest.mark.parametrize("method", [b"BREW", b"get", b"GETS", b"PROPFIND", b"M_1" * 9])
 def test_an_unknown_method_is_405_in_the_format_of_the_api(address: tuple[str, int], method: bytes) -> None:
     end = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     status, media_type, body = answer_to(address, method + b" /promo-codes?page=1" + end)

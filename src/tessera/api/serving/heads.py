@@ -12,7 +12,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
-_REQUEST_LINE = re.compile(rb"([A-Za-z-]{1,20}) (/[!-~]*) HTTP/1\.[01]\r?\n")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.[01]\r?\n")
 _PATH = re.compile(rb"[!-~]+ (/[!-~]*)")
 # Errors in the heads of requests with these methods are no errors of the method.
 _KNOWN_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
@@ -44,7 +44,9 @@ def request_line(start: bytes, method: bytes, target: bytes) -> RequestLine | No
 
 
 def check(target: bytes, fields: Fields, *, version: str) -> None:
-    """Raise Unacceptable for a target, hosts or a transfer coding that proxies might understand in another way."""
+    """Raise Unacceptable for a version, target, hosts or transfer coding that proxies might understand otherwise."""
+    if version not in {"1.0", "1.1"}:
+        raise Unacceptable
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
         raise Unacceptable
@@ -52,7 +54,8 @@ def check(target: bytes, fields: Fields, *, version: str) -> None:
         absolute_form = _ABSOLUTE_FORM.match(target)
         if absolute_form is None or [absolute_form[1].lower()] != [host.lower() for host in hosts]:
             raise Unacceptable
-    if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in fields):
+    codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
+    if codings and (codings != [b"chunked"] or version == "1.0"):
         raise Unacceptable
 
 
