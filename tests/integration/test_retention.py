@@ -8,19 +8,23 @@ import psycopg
 import pytest
 from sqlalchemy.exc import ProgrammingError
 from tests.conftest import NOW, Clock
-from tests.support.factories import Tenant
+from tests.support.factories import Tenant, create_tenant
 from tests.support.management_requests import ROOT
 from tests.support.redemption_requests import act, candidate, copy_redemption, create_redemption, update_reservation
 from tests.support.reporting import open_shop
 from tests.support.retaining import apply, keep
 
 from tessera.api.serving.resources import Resources
+from tessera.audit import service as audit
+from tessera.audit.rules import Change
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Head
 from tessera.kit.db.passes import PLATFORM_ID
 from tessera.kit.errors import Invalid
+from tessera.kit.identifiers import new_id
 from tessera.metadata import metadata
 from tessera.redemptions.ledger import service as ledger
+from tessera.retention import service as retention
 
 ZELDA = candidate(
     "P-Zelda", clientCandidateId="C-Zelda", firstName="Zelda", lastName="Zelda-H", email="zelda@example.com"
@@ -110,6 +114,24 @@ async def test_the_log_loses_its_oldest_entries_and_verifies(
         assert [each.flaw for each in (await seals.verify(work)).findings] == ["Altered"]
         with pytest.raises(ProgrammingError):
             await work.connection.exec_driver_sql("delete from audit_entries")
+
+
+async def test_organizations_drop_their_logs_in_large_pieces_each(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    tenants = [tenant, await create_tenant(resources, now=NOW)]
+    change = Change(action="Created", kind="Exam", id=new_id(), after={})
+    for each in tenants:
+        await keep(resources, each, audit_after_months=1)
+        async with resources.database.unit_of_work(each.id) as work:
+            await audit.record_all(work, [change] * 30, now=NOW)
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        await seals.seal(work, [each.id for each in tenants], now=NOW)
+        settings = await retention.list_all(work)
+    due = {each.id: settings[each.id] for each in tenants}
+    await retention.apply(resources.database, due, now=NOW + timedelta(days=32))
+    query = "select count(*) from audit_entries where organization_id = %s and action = 'Dropped'"
+    assert [superuser.execute(query, [each.id]).fetchone() for each in tenants] == [(1,), (1,)]
 
 
 async def test_old_tokens_are_deleted(resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]) -> None:

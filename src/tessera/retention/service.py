@@ -28,11 +28,15 @@ GROUP_SIZE = 10
 
 
 class Step(NamedTuple):
-    """A part of retention: up to `size` records in each transaction, because others may wait for its locks."""
+    """A part of retention: up to `size` records in each transaction, because others may wait for its locks.
+
+    The organizations of a transaction, up to `group_size`, share the records.
+    """
 
     setting: str
     size: int
     remove: Callable[..., Awaitable[int]]
+    group_size: int = GROUP_SIZE
 
 
 async def get(work: UnitOfWork) -> Retention:
@@ -69,7 +73,7 @@ async def apply(database: Database, settings: Mapping[UUID, Retention], *, now: 
         before = {each: retention.before(step.setting, now=now) for each, retention in settings.items()}
         due = {each: moment for each, moment in before.items() if moment is not None}
         remove = partial(_remove, step, due, now=now)
-        counts += await run_pass(database, list(due), remove, task="apply_retention", group_size=GROUP_SIZE)
+        counts += await run_pass(database, list(due), remove, task="apply_retention", group_size=step.group_size)
     return counts
 
 
@@ -98,7 +102,8 @@ async def _drop_redemptions(work: UnitOfWork, *, before: datetime, size: int, no
 
 # A reservation may have had many holds, which go first, so that a transaction that ends reservations changes few rows.
 # The redemptions of a reservation are dropped after it has ended here, because its voucher has the candidate, and
-# fewer at once, because foreign keys are checked. Each piece of the log that is dropped adds an entry to it.
+# fewer at once, because foreign keys are checked. Each piece of the log that is dropped adds an entry to it, so that
+# organizations do not share a piece.
 STEPS: tuple[Step, ...] = (
     Step("candidates_after_days", 50, _by(repository.END_REDEMPTIONS)),
     Step("candidates_after_days", 25, _by(repository.END_RESERVATIONS)),
@@ -107,5 +112,5 @@ STEPS: tuple[Step, ...] = (
     Step("redemptions_after_months", 30, _drop_redemptions),
     Step("tokens_after_days", 100, _by(repository.END_TOKENS)),
     Step("failed_jobs_after_days", 100, _by(repository.END_JOBS)),
-    Step("audit_after_months", 40, seals.drop),
+    Step("audit_after_months", 40, seals.drop, group_size=1),
 )
