@@ -179,13 +179,10 @@ class ErasureRepository:
 
     async def _erase_metadata(self, kind: str, ids: Sequence[UUID]) -> None:
         condition = "organization_id = %(organization_id)s and kind = %(kind)s and record_id = any (%(ids)s::uuid[])"
-        values = {"kind": kind, "ids": list(ids)}
+        values = {"kind": kind, "ids": list(ids), "erased": ERASED}
         await self._fetch(f"select from record_metadata where {condition} order by record_id, key for update", **values)
-        await self._fetch(
-            f"update record_metadata set value = %(erased)s where {condition}",  # noqa: S608 - likewise
-            **values,
-            erased=ERASED,
-        )
+        update = f"update record_metadata set value = %(erased)s where {condition}"  # noqa: S608 - likewise
+        await self._fetch(update, **values)
 
     async def _raise_versions_of_codes(self, email_keys: Sequence[str]) -> None:
         """Raise the versions of codes with these addresses; otherwise an edit of an earlier version restores them.
