@@ -20,6 +20,11 @@ from tessera.kit.imports.rows import MAX_LINES
 from tessera.kit.imports.steps import Source
 
 MEDIA_TYPE = "text/csv"
+# A part of the description of each import.
+GUESSES = """\
+For callers without `SeeVoucherCodes`, each line of a dry run or of a refused file counts against the budget of guesses
+of the credential, because the answer tells whether a voucher has its code or name.
+"""
 
 
 def responses(

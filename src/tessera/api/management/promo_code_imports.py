@@ -41,7 +41,8 @@ A column `metadata.KEY` has the texts of one key of metadata, and with `update=t
 all of them as a JSON object. Columns that only an export has are ignored. Separate the values in a cell by `|`; escape
 a `|` or a backslash in a value by a backslash. The file is UTF-8, or UTF-16 with a byte-order mark, with comma,
 semicolon or tab as separator.
-"""
+
+{csv_imports.GUESSES}"""
 
 
 @router.post(

@@ -39,7 +39,8 @@ Without `reservationCode` the reservation is named `IMPORTED-` and the code. Its
 is a cancelled one.
 
 The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
-"""
+
+{csv_imports.GUESSES}"""
 
 
 @router.post(

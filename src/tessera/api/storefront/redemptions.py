@@ -71,7 +71,8 @@ async def list_redemptions(request: Request, caller: SupportCaller) -> JsonRespo
     """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined.
 
     Without the function point StorefrontSupport, the list has only redemptions made by the same credential, or by the
-    keys that it was rotated from. This applies to all operations on redemptions and reservations.
+    keys that it was rotated from. This applies to all operations on redemptions and reservations. With it, an empty
+    list by `code` counts against the budget of guesses of the credential.
     """
     query, position = read_cursor_query(request, RedemptionQuery)
     filters = RedemptionFilter(**query, made_by=rules.visible_family(caller.principal))
