@@ -20,7 +20,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeQuery,
 )
 from tessera.api.serving.cursor_pages import read_code_query
-from tessera.api.serving.dependencies import CodeManager, Manager
+from tessera.api.serving.dependencies import CodeNamer, Manager
 from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.drafts import tells_of_vouchers
@@ -67,7 +67,7 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, violation=ONE_DISCOUNT),
     openapi_extra=documentation.creating(ManagedPromoCodeCreateRequest, CREATE),
 )
-async def create_promo_code(request: Request, caller: CodeManager) -> Response:
+async def create_promo_code(request: Request, caller: CodeNamer) -> Response:
     """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all.
 
     Its name must not be that of another promo code or the code of a voucher. A refusal counts against the budget of

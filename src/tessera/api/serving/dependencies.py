@@ -47,6 +47,7 @@ def admitted_to_heavy_work(policy: Policy) -> Any:  # noqa: ANN401 - the return 
 
 Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
 CodeManager = Annotated[Caller, admitted(policies.ACT_ON_CODES)]
+CodeNamer = Annotated[Caller, admitted(policies.NAME_CODES)]
 VoucherAssigner = Annotated[Caller, admitted(policies.ASSIGN_VOUCHERS)]
 Reporter = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_ORGANIZATION)]
 PersonManager = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_PERSONS)]

@@ -149,7 +149,7 @@ class Pipeline:
         policy.admit(principal)
         # Here the caller is known, and the request is neither read nor queued yet.
         request.state.asker = asker(request, credential)
-        if policy.asks_for_codes:
+        if policy.asks_for_codes or policy.names_codes:
             self.admit_guess(request)
         return principal
 

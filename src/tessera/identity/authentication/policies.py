@@ -11,8 +11,8 @@ class Policy:
     """The function point that an operation requires, if any, or its alternative, and other conditions on callers.
 
     `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only rights on
-    vouchers, and see only their partner. Callers of an operation that `asks_for_codes` have a budget of questions
-    for codes that do not exist.
+    vouchers, and see only their partner. Callers of an operation that `asks_for_codes`, or whose refusals tell of
+    vouchers because it `names_codes`, have a budget of guesses.
     """
 
     function_point: FunctionPoint | None
@@ -20,6 +20,7 @@ class Policy:
     accepts_keys: bool = False
     platform_only: bool = False
     asks_for_codes: bool = False
+    names_codes: bool = False
 
     def admit(self, principal: Principal) -> None:
         """Raise LacksFunctionPoint or NotAllowed for a caller that may not use the operation."""
@@ -32,7 +33,7 @@ class Policy:
 
 
 MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
-NAME_PROMO_CODES = replace(MANAGE_PROMO_CODES, asks_for_codes=True)
+NAME_PROMO_CODES = replace(MANAGE_PROMO_CODES, names_codes=True)
 MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
 USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True)
 ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
@@ -41,6 +42,7 @@ SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRON
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
 # An action on vouchers by their codes tells which codes exist, and so does the refusal of a promo code by its name.
 ACT_ON_CODES = replace(MANAGE_ORGANIZATION, asks_for_codes=True)
+NAME_CODES = replace(MANAGE_ORGANIZATION, names_codes=True)
 # Users of a voucher partner with this right hand out the vouchers of their partner.
 ASSIGN_VOUCHERS = replace(MANAGE_ORGANIZATION, alternative=FunctionPoint.PARTNER_ASSIGN_VOUCHERS)
 MANAGE_PERSONS = Policy(function_point=FunctionPoint.MANAGE_PERSONS)
