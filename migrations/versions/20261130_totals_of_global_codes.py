@@ -11,7 +11,8 @@ compatible_since = "0014"
 TABLES = ("redemption_totals", "dropped_totals")
 DIMENSIONS = "'day', 'code', 'storeExam', 'partner'"
 GLOBAL_CODE = "'globalCode'"
-# Days are not rolled up while this runs, because workers of the last release no longer get organizations to roll up.
+# Workers of the last release no longer get organizations to roll up. A pass that had its organizations before may still
+# roll up a day without these totals; `tessera report rebuild` adds them.
 FILL = """
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
 select l.organization_id, 'globalCode', l.code, (l.at at time zone 'UTC')::date,
