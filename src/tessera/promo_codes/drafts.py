@@ -44,9 +44,9 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
         yield Violation("ProductBundleNotFound", "product_bundle_ids", message)
 
 
-def has_valid_name(draft: PromoCodeDraft, violations: Collection[Violation]) -> bool:
-    """Whether none of the draft's violations is one of its name."""
-    return draft.name is not None and all(each.field != "name" for each in violations)
+def valid_name(draft: PromoCodeDraft, violations: Collection[Violation]) -> str | None:
+    """The draft's name, unless one of its violations is about the name."""
+    return draft.name if all(each.field != "name" for each in violations) else None
 
 
 async def find_taken_names(work: UnitOfWork, names: Collection[str]) -> dict[str, Violation]:

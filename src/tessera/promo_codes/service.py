@@ -48,9 +48,9 @@ async def create_all(
             codes[position] = drafts.new_promo_code(draft, references)
     # Only for drafts with other violations, because the insert below reports the taken names of the others.
     names = {
-        position: requests[position].name or ""
+        position: name
         for position, violations in invalid.items()
-        if drafts.has_valid_name(requests[position], violations)
+        if (name := drafts.valid_name(requests[position], violations)) is not None
     }
     taken = await drafts.find_taken_names(work, names.values()) if names else {}
     for position, name in names.items():

@@ -36,6 +36,11 @@ def malformed(detail: str) -> tuple[int, Any]:
     return problem(400, "malformed-request", "The request cannot be read", detail)
 
 
+def url_of(path: str, operation: dict[str, Any]) -> str:
+    """The path with values of parameters that name nothing."""
+    return path.replace("{code}", "R").format_map(dict.fromkeys(parameters(operation, "path"), uuid4()))
+
+
 def json_schema(operation: dict[str, Any]) -> Any:
     return operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
 
@@ -51,7 +56,7 @@ async def test_every_operation_of_our_own_refuses_an_unknown_parameter_and_prope
     ignoring, missing = [], []
     for method, path, operation in operations(document):
         headers = administrator if "/organizations" in path else tenant.bearer
-        url = path.replace("{code}", "R").format_map(dict.fromkeys(parameters(operation, "path"), uuid4()))
+        url = url_of(path, operation)
         repeated = parameters(operation, "query")
         query = "&".join(["yyyyyyyyy=1", *(f"{name}=1" for name in 2 * repeated)])
         body = {"zzzzzzzzz": 1} if json_schema(operation) else None
@@ -173,7 +178,7 @@ async def test_every_operation_of_our_own_refuses_a_repeated_property(
     for method, path, operation in operations(document):
         if json_schema(operation):
             headers = administrator if "/organizations" in path else tenant.bearer
-            url = path.replace("{code}", "R").format_map(dict.fromkeys(parameters(operation, "path"), uuid4()))
+            url = url_of(path, operation)
             body = b'{"x": [{"a/b": 1, "A/B": 1, "a\\u002fb": 2}]}'
             more = {"If-Match": "1", "Content-Type": "application/json"}
             answer = await client.request(method, url, headers=headers | more, content=body)

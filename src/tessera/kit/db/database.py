@@ -210,12 +210,11 @@ class Database:
         """Close all connections."""
         await self.drop_connections()
 
-    async def _begin(self, begin: str, *others: str) -> AsyncConnection:
+    async def _begin(self, *statements: str) -> AsyncConnection:
         connection = await self._engine.connect()
-        statements = [begin, *others]
         if connection.info.get(IS_DISTRIBUTED):
             # Citus finds the node of an organization by its id, which a generic plan does not contain.
-            statements.append("SET LOCAL plan_cache_mode = 'auto'")
+            statements += ("SET LOCAL plan_cache_mode = 'auto'",)
         try:
             await execute_together(connection, *statements)
         except BaseException:

@@ -44,8 +44,8 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> M
     references = await drafts.resolve_references(work, draft)
     violations = await _violations(work, draft, now=now)
     violations += drafts.unknown_references(draft, references)
-    if draft.name is not None and drafts.has_valid_name(draft, violations):
-        violations += (await drafts.find_taken_names(work, [draft.name])).values()
+    if (name := drafts.valid_name(draft, violations)) is not None:
+        violations += (await drafts.find_taken_names(work, [name])).values()
     if violations:
         raise Invalid(violations)
     code = drafts.new_promo_code(draft, references)
