@@ -28,8 +28,10 @@ from tests.support import guard
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / ".cache" / "mutants"
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", "pyproject.toml", "alembic.ini", *DOCUMENTS)
+FILES = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Dockerfile", "docker-compose.yml", "pyproject.toml", "alembic.ini",
+)  # fmt: skip
+COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", *FILES)
 # Tests of other processes, whose lines are not measured, and of the user interface; of plans and numbers of statements.
 NOT_MEASURED = (
     "attacks/", "cli/", "demo/", "drills/", "migrations/", "behind_nginx", "connection_limits", "docs_page",
