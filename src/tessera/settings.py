@@ -118,10 +118,10 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         2, ge=0, description="The time from SIGTERM to the end of `tessera api`, in which it is not ready."
     )
-    misses_per_minute: int = Field(600, ge=1, description="Codes that do not exist, for each credential.")
-    misses_burst: int = Field(1000, ge=1, description="Codes that do not exist at once, for each credential.")
+    misses_per_minute: int = Field(600, ge=1, description="Guesses at codes, for each credential.")
+    misses_burst: int = Field(1000, ge=1, description="Guesses at codes at once, for each credential.")
     visitor_misses_per_minute: int = Field(
-        20, ge=1, description="Codes that do not exist, for each visitor that a shop names in Tessera-Client."
+        20, ge=1, description="Guesses at codes, for each visitor that a shop names in Tessera-Client."
     )
     wrong_secrets_per_minute: int = Field(20, ge=1, description="Wrong secrets, for each client, key or token.")
     organization_share_percent: int = Field(

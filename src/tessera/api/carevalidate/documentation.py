@@ -54,7 +54,7 @@ VALIDATE: dict[int | str, Any] = {
     ),
     404: _failure("The code does not exist.", unknown="Promo code not found!"),
     429: _failure(
-        "The key has asked for too many codes that do not exist, or a wrong key was sent too often.",
+        "The key has guessed at too many codes, or a wrong key was sent too often.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         budget="Too many requests",
     ),

@@ -1,8 +1,8 @@
-"""Budgets of misses: how often a caller may ask for codes that do not exist before it must wait."""
+"""Budgets of misses: how often a caller may guess codes before it must wait."""
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -60,7 +60,7 @@ def asker(request: Request, credential: Credential) -> Asker:
     visitor = request.headers.get(HEADER)
     # A digest, because the name may have any length.
     digest = hashlib.blake2b(visitor.encode(), digest_size=16).digest() if visitor else None
-    return Asker(replace(credential, address=None), digest)
+    return Asker(credential._replace(address=None), digest)
 
 
 class MissBudgets:
@@ -80,7 +80,7 @@ class MissBudgets:
             raise TooManyRequests(message, limit="misses", retry_after=math.ceil(seconds))
 
     def spend(self, caller: Asker, misses: int) -> None:
-        """Count codes that do not exist."""
+        """Count guesses at codes."""
         if misses:
             self._credentials.spend(caller.credential, misses)
             if caller.visitor is not None:
