@@ -117,6 +117,15 @@ async def test_a_refused_request_leaves_a_line_with_its_reason_and_without_its_p
     assert (line["organization"], line["credential"], line["address"]) == (None, None, stranger)
 
 
+async def test_a_proxy_is_trusted_on_a_socket_of_both_versions_of_ip(app: FastAPI) -> None:
+    stranger = f"2001:db8::{uuid4().hex[:4]}"
+    transport = httpx.ASGITransport(app, client=("::ffff:127.0.0.1", 40_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        with structlog.testing.capture_logs() as lines:
+            await client.get("/promo-codes", headers={"X-Forwarded-For": stranger})
+    assert [line["address"] for line in lines] == [stranger]
+
+
 async def test_a_refusal_names_its_caller_and_quotes_nothing_of_the_request(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:

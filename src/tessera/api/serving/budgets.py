@@ -17,8 +17,8 @@ PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": (
-        "Any text that identifies your visitor, such as a random session id. Each visitor has a budget of requests for"
-        " codes that do not exist, so that a visitor who guesses codes does not use up your own."
+        "Any text that identifies your visitor, such as a random session id. Each visitor has a budget of guesses"
+        " at codes, so that a visitor who guesses codes does not use up your own."
     ),
     "schema": {"type": "string"},
     "example": "5f1c2d0a9b",

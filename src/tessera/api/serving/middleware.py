@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tessera.kit import ip_addresses
+
 
 class HeadRequests:
     """Executes HEAD requests as GET; the server drops the body of the response (RFC 9110, section 9.3.2)."""
@@ -42,11 +44,8 @@ class ForwardedHeaders:
         await self.app(scope, receive, send)
 
     def _trusts(self, text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted)
+        address = ip_addresses.parse(text)
+        return address is not None and any(address in network for network in self._trusted)
 
     def _apply(self, scope: Scope, headers: Headers) -> None:
         # Each proxy appends the address of its client. The addresses at the end that are trusted are those of proxies,

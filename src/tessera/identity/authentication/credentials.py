@@ -1,15 +1,14 @@
 """Credentials and their secrets; each credential names its organization, which can thus be pinned before a look-up."""
 
 import hashlib
-import ipaddress
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from tessera.kit import ip_addresses
 from tessera.kit.errors import NotAuthenticated
 
 SECRET_BYTES = 32
@@ -18,8 +17,7 @@ CLIENT_PREFIX = "tsc_"
 KEY_PREFIX = "tsk_"
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialName:
+class CredentialName(NamedTuple):
     """The public part of a credential: an organization, and a client, key or token in it."""
 
     organization_id: UUID
@@ -38,8 +36,7 @@ class CredentialKind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """A credential of a request: its public name, and the SHA-256 digest of its secret.
 
     `digest` is None for a Bearer token, whose signature was verified when it was read. `generation` is that of a
@@ -97,16 +94,8 @@ def parse_key(text: str, *, host: str | None = None) -> Credential:
     if text[end : end + 1] != "_":
         raise NotAuthenticated("The API key is not valid.")
     name = _parse_name(text[:end], KEY_PREFIX)
-    return Credential(CredentialKind.KEY, name, digest_of(text), address=_address_of(host))
-
-
-def _address_of(host: str | None) -> str | None:
-    try:
-        address = ipaddress.ip_address(host or "")
-    except ValueError:  # a Unix socket has no address
-        return None
-    # A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1.
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    address = ip_addresses.parse(host or "")  # a Unix socket has none
+    return Credential(CredentialKind.KEY, name, digest_of(text), address=str(address) if address else None)
 
 
 def parse_claims(claims: Mapping[str, Any]) -> Credential:

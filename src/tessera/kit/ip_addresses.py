@@ -1,0 +1,25 @@
+"""IP addresses of clients, each of which is parsed once for all its requests."""
+
+import ipaddress
+from functools import lru_cache
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MAX_LENGTH = 64  # of an IPv6 address with a zone; longer texts are not kept
+
+
+def parse(text: str) -> IpAddress | None:
+    """The address in this text, or None if it is none.
+
+    A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1, whose result is 192.0.2.1.
+    """
+    return _parse(text) if len(text) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> IpAddress | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
