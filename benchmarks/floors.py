@@ -1,6 +1,7 @@
 """The floor of the reads: bare ASGI and psycopg, with one prepared statement for each response.
 
-It has no row-level security, global codes, bundles, rights or error formats, and does not count the records of lists.
+It has no row-level security, global codes, bundles, rights or error formats. Lists have a second floor, which also
+checks that no more than 10,000 records match, as the documents require.
 """
 
 import json
@@ -60,6 +61,13 @@ from (
     select * from vouchers where organization_id = %s and not is_used order by id limit 100 offset %s
 ) v
 """
+# Whether more than 10,000 records match.
+TOO_MANY_PROMO_CODES = """
+select count(*) > 10000 from (select from promo_codes where organization_id = %s and is_listed limit 10001) p
+"""
+TOO_MANY_VOUCHERS = """
+select count(*) > 10000 from (select from vouchers where organization_id = %s and not is_used limit 10001) v
+"""
 
 CONSTANT = b'{"success": true, "data": [{"percentDiscount": 10}]}'
 
@@ -91,10 +99,22 @@ async def list_vouchers(connection: Any, _: dict[bytes, bytes], query: dict[str,
     return body
 
 
+def counting(too_many: str, handler: Handler) -> Handler:
+    """A list whose statement for the number of records comes first."""
+
+    async def list_counted(connection: Any, headers: dict[bytes, bytes], query: dict[str, list[str]]) -> bytes:  # noqa: ANN401
+        row = await (await connection.execute(too_many, [os.environ["ORGANIZATION_ID"]], binary=True)).fetchone()
+        return b"{}" if row[0] else await handler(connection, headers, query)
+
+    return list_counted
+
+
 PATHS: dict[str, Handler] = {
     "/api/v1/promo-codes": validate,
     "/promo-codes": list_codes,
+    "/counted/promo-codes": counting(TOO_MANY_PROMO_CODES, list_codes),
     "/api/vouchers": list_vouchers,
+    "/counted/api/vouchers": counting(TOO_MANY_VOUCHERS, list_vouchers),
 }
 
 
