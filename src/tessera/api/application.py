@@ -44,6 +44,7 @@ from tessera.api.storefront.schemas import (
     ReservationUpdateRequest,
 )
 from tessera.api.storefront.validations import router as storefront
+from tessera.kit import tracing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -117,8 +118,8 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
         # The export of FastAPI would have the paths of requests and the texts of exceptions, which tessera.kit.tracing
-        # leaves out.
-        telemetry={"auto_configure": False, "logs": False},
+        # leaves out. Nothing looks for an exporter at each request.
+        telemetry={"auto_configure": False, "logs": False, "metrics": False, "tracing": tracing.is_configured()},
     )
     app.state.resources = resources
     for router in ROUTERS:
