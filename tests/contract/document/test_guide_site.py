@@ -1,5 +1,7 @@
 """The guide as a reader opens it: in a real browser, under a strict policy, with nothing from other hosts."""
 
+import html
+import re
 from pathlib import Path
 
 import httpx
@@ -28,6 +30,20 @@ async def test_each_page_runs_only_the_scripts_that_the_build_put_into_it(client
     assert scripts.count("'sha256-") == page.text.count("<script>") > 0
     assert "unsafe" not in scripts + others
     assert sheet.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("storefront", "storefront_server.py"),
+        ("self-hosting", "tessera-api.service"),
+        ("in-front-of-tessera", "nginx-tessera.conf"),
+        ("in-front-of-tessera", "haproxy-tessera.cfg"),
+    ],
+)
+async def test_a_page_shows_the_whole_file_that_it_includes(client: httpx.AsyncClient, page: str, name: str) -> None:
+    shown = html.unescape(re.sub("<[^>]*>", "", (await client.get(f"/guide/{page}.html")).text))
+    assert (await client.get(f"/guide/files/{name}")).text.strip() in shown
 
 
 @pytest.mark.parametrize("path", ["nothing.html", "../static/docs.css", "%2e%2e/pyproject.toml", "/etc/passwd"])
