@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 from tests.support.commands import (
     SECONDS_TO_END,
+    TESSERA,
     Server,
     answers,
     children_of,
@@ -156,6 +158,20 @@ def validate(server: Server) -> httpx.Response:
     return httpx.get(f"{server.url}/api/v1/promo-codes?code=PER10", headers={"cv-api-key": key}, timeout=90)
 
 
+def printed_by(lines: list[str], data: Path) -> Iterator[bytes]:
+    """What each request of the greeting prints in a shell with the variables that the greeting names."""
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl")
+    variables = next(line for line in lines if line.startswith("eval "))
+    for line in lines:
+        if line.startswith("curl "):
+            script = f"{variables}\n{line.replace('curl ', 'curl -sS ', 1)}"
+            environment = os.environ | {"TESSERA_DATA_DIR": str(data)}
+            yield subprocess.run(
+                ["sh", "-c", script], env=environment, capture_output=True, check=True, timeout=60
+            ).stdout
+
+
 def test_the_printed_requests_work_as_printed_and_only_a_terminal_shows_their_secrets(
     server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,18 +188,11 @@ def test_the_printed_requests_work_as_printed_and_only_a_terminal_shows_their_se
     assert secret not in server.process.output
     assert f"storefront {server.url}/demo/storefront" in greeting
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "argv", [str(TESSERA)])
     show_banner(server.url, {}, server.data, credentials.read(server.data / "demo.json"))
     shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert secret in shown
-    answered = []
-    for line in shown:
-        if line.startswith("curl "):
-            result = subprocess.run(
-                ["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False, timeout=60
-            )
-            if result.returncode == 127:
-                pytest.skip("there is no curl")
-            answered.append(json.loads(result.stdout))
+    answered = [json.loads(answer) for answer in printed_by(shown, server.data)]
     assert answered[0] == {"success": True, "data": [{"flatDiscount": 10.0}]}
     assert sorted(answered[1]) == ["authToken", "code"]
     assert sorted(answered[2]) == ["data", "nextLink"]
