@@ -4,17 +4,27 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.commands import tessera
 
-from tessera.cli.app import COMMANDS, create_app
+from tessera.cli.app import COMMANDS, GROUPS, create_app
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_has_the_same_description_in_both_helps(name: str) -> None:
     command = create_app().commands[name].load()  # type: ignore[attr-defined]
     assert command.help.splitlines()[0] == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("name", [None, *GROUPS])
+def test_the_help_of_a_group_has_whole_sentences_at_80_columns(name: str | None) -> None:
+    app: Any = create_app()
+    group = app if name is None else app.commands[name].load()
+    context = group.context_class(group, info_name=f"tessera {name}", terminal_width=80, max_content_width=80)
+    _, _, listed = group.get_help(context).partition("Commands:\n")
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
 
 
 def test_the_help_imports_no_command() -> None:

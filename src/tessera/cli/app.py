@@ -17,21 +17,18 @@ COMMANDS = {
     "api": ("server", "Run the API server without a worker."),
     "worker": ("server", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
-    "distribute": ("migrate", "Distribute the tables over the nodes of Citus by organization."),
+    "distribute": ("migrate", "Distribute the tables over the nodes of Citus."),
     "backup": ("backup", "Back up the whole database to a file."),
     "restore": ("backup", "Restore a backup into an empty database."),
-    "upgrade-postgres": (
-        "upgrade_postgres",
-        "Move the embedded database to the newest major version of Postgres that is installed.",
-    ),
-    "doctor": ("doctor", "Check settings, files, database, schema and workers, and say what to do."),
+    "upgrade-postgres": ("upgrade_postgres", "Move the embedded database to a newer Postgres."),
+    "doctor": ("doctor", "Check the installation, and say what to do."),
 }
 GROUPS = {
     "demo": ("demo", "Demonstration data."),
-    "platform": ("platform", "The platform, whose administrators manage all organizations."),
+    "platform": ("platform", "The platform, which manages all organizations."),
     "organization": ("organizations", "Organizations, which are isolated from each other."),
     "user": ("users", "Users, who call the API with long-lived tokens."),
-    "client": ("clients", "API clients, which exchange a ClientId and a secret for tokens."),
+    "client": ("clients", "API clients, which get tokens for a ClientId."),
     "key": ("keys", "API keys of storefronts."),
     "audit": ("audit", "The audit log of all changes."),
     "exam": ("store_exams", "Store exams."),
@@ -43,14 +40,14 @@ GROUPS = {
     "voucher": ("vouchers", "Vouchers."),
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
     "metadata": ("metadata", "Texts that an integration attaches to records."),
-    "person": ("persons", "Persons: the records about one of them, and their erasure."),
+    "person": ("persons", "Persons: their records, and their erasure."),
     "retention": ("retention", "For how long an organization keeps data."),
     "privacy": ("privacy", "The personal data that the database holds."),
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),
     "database": ("database", "Passwords of logins to the database."),
     "jobs": ("jobs", "Jobs of the workers, in all organizations."),
-    "archive": ("archive", "The archive of the embedded Postgres, to restore any point in time."),
+    "archive": ("archive", "The archive of the embedded Postgres."),
     "token": ("tokens", "Long-lived Bearer tokens of users."),
 }
 
@@ -92,7 +89,7 @@ def create_app() -> TyperGroup:
     """The command `tessera`."""
     commands = typer.Typer(
         name="tessera",
-        help="Promo codes and vouchers for many organizations. Settings are environment variables (TESSERA_...).",
+        help="Promo codes and vouchers for many organizations. Settings: TESSERA_... variables, or files.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

@@ -26,9 +26,10 @@ def snapshot(
         typer.Option(min=1, help="Keep this many snapshots, and delete older ones and the changes before them."),
     ] = None,
 ) -> None:
-    """Copy the files of the embedded Postgres into TESSERA_ARCHIVE_DIR while it is in use.
+    """Copy the files of the database into the archive.
 
-    A restore begins with the last snapshot before its time, and repeats the changes since.
+    The archive is TESSERA_ARCHIVE_DIR. The embedded Postgres can be in use. A restore begins with the last
+    snapshot before its time, and repeats the changes since.
     """
     settings = start()
     archive = _archive(settings)
@@ -40,7 +41,7 @@ def snapshot(
 
 @commands.command("list")
 def list_snapshots() -> None:
-    """List the snapshots in TESSERA_ARCHIVE_DIR, the oldest first: any time after one can be restored."""
+    """List the snapshots in the archive, the oldest first. Any time after one can be restored."""
     for time in _archive(start()).list_snapshots():
         typer.echo(time.isoformat())
 
@@ -57,9 +58,10 @@ def restore(
         typer.Option(help="The timeline to restore (1, 2, ...); default: the newest. Each restore begins a new one."),
     ] = "latest",
 ) -> None:
-    """Restore the embedded Postgres from TESSERA_ARCHIVE_DIR into TESSERA_DATA_DIR, which must have no database.
+    """Restore the embedded Postgres from the archive.
 
-    It then recounts the ledger, the reports and the seals of the audit log.
+    TESSERA_DATA_DIR must have no database. The command restores TESSERA_ARCHIVE_DIR into it. It then recounts the
+    ledger, the reports and the seals of the audit log.
     """
     settings = start()
     archive = _archive(settings)

@@ -23,10 +23,10 @@ def rotate_password(
         bool, typer.Option("--owner", help="Replace the password of the login in TESSERA_OWNER_DATABASE_URL instead.")
     ] = False,
 ) -> None:
-    """Give the login in TESSERA_DATABASE_URL a new password, and print the new URL, which is shown once.
+    """Give the login of the database a new password.
 
-    Open connections go on. Change the setting, and restart the processes one by one: they need the new password for
-    new connections.
+    The command prints the new TESSERA_DATABASE_URL, which is shown once. Open connections go on. Change the
+    setting, and restart the processes one by one: they need the new password for new connections.
     """
     settings = start()
     name = "TESSERA_OWNER_DATABASE_URL" if of_owner else "TESSERA_DATABASE_URL"

@@ -28,7 +28,7 @@ def load_demo() -> None:
 
 @commands.command("env")
 def show_environment() -> None:
-    """Print shell commands that set the URL and the credentials of the demonstration as variables.
+    """Print the demonstration's credentials as variables.
 
     Use them with `eval "$(tessera demo env)"`. The variables are those of the first organization in demo.json.
     """

@@ -28,10 +28,11 @@ commands = CommandGroup()
 
 @commands.command("doctor")
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check settings, files, database, schema and workers, and say what to do.
+    """Check the installation, and say what to do.
 
-    Exits with status 1 if a check fails. A warning does not count. The command changes nothing and takes at most a
-    few seconds, even if the database does not answer.
+    The checks are of settings, files, database, schema and workers. Exits with status 1 if a check fails. A
+    warning does not count. The command changes nothing and takes at most a few seconds, even if the database does
+    not answer.
     """
     outcomes = list(_check(start(settings=configuration.with_stored_key(configuration.load()))))
     failures = sum(outcome.level is Level.FAILURE for outcome in outcomes)

@@ -48,9 +48,10 @@ def list_jobs(
 
 @commands.command("retry")
 def retry_jobs(jobs: JobIds) -> None:
-    """Run failed jobs again, and scheduled ones now; exits with status 1 if a job is neither.
+    """Run failed jobs again, and scheduled ones now.
 
-    If only one job of its task may wait, and another one does, the job stays as it is.
+    Exits with status 1 if a job is neither. If only one job of its task may wait, and another one does, the job
+    stays as it is.
     """
     refused = "Job {} is neither failed nor scheduled, or another job of its task waits already."
     _change(jobs, queued_jobs.retry, done="Queued job {} again.", refused=refused)
@@ -58,9 +59,10 @@ def retry_jobs(jobs: JobIds) -> None:
 
 @commands.command("delete")
 def delete_jobs(jobs: JobIds, *, yes: Yes = False) -> None:
-    """Delete jobs that do not run; exits with status 1 if a job runs or does not exist.
+    """Delete jobs that do not run.
 
-    The work of a deleted job remains undone. `tessera purchase retry` queues the job of a purchase again.
+    Exits with status 1 if a job runs or does not exist. The work of a deleted job remains undone. `tessera
+    purchase retry` queues the job of a purchase again.
     """
     confirm(f"Delete {len(jobs)} jobs? Their work remains undone.", yes=yes)
     _change(jobs, queued_jobs.delete, done="Deleted job {}.", refused="Job {} runs, or does not exist.")

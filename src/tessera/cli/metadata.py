@@ -41,7 +41,7 @@ _IDS: Mapping[Kind, Callable[[UnitOfWork, str], Awaitable[UUID]]] = {
 
 @commands.command("show")
 def show_metadata(session: OrganizationSession, kind: RecordKind, record: Record) -> None:
-    """Show the metadata of a promo code, a voucher program, a purchase, a voucher or a redemption."""
+    """Show the metadata of a record."""
 
     async def get(work: UnitOfWork) -> RecordWithMetadata:
         return await service.get(work, kind, await _IDS[kind](work, record))

@@ -41,10 +41,11 @@ def migrate(
 
 @commands.command("distribute")
 def distribute() -> None:
-    """Distribute the tables over the nodes of Citus by organization.
+    """Distribute the tables over the nodes of Citus.
 
-    The database has the extension `citus`, and its nodes were added. All processes run this version. Requests wait
-    while their rows are copied; an interrupted command changes nothing, and a repeated one distributes only new tables.
+    The rows of an organization stay together. The database has the extension `citus`, and its nodes were added.
+    All processes run this version. Requests wait while their rows are copied; an interrupted command changes
+    nothing, and a repeated one distributes only new tables.
     """
     settings = start()
     require_database(settings, embedded=False)

@@ -37,10 +37,11 @@ class Step:
 
 
 def delete_organization(session: NamedOrganizationSession, step: Step, *, yes: Yes = False) -> None:
-    """Delete an organization: request it with --export or --digest, and confirm it after the waiting time.
+    """Delete an organization, in two steps.
 
-    The request freezes the organization. A deletion that was interrupted goes on when --confirm runs again. An import
-    that is not complete can be deleted without a waiting time, by the digest of its file.
+    Request it with --export or --digest, and confirm it after the waiting time. The request freezes the
+    organization. A deletion that was interrupted goes on when --confirm runs again. An import that is not complete
+    can be deleted without a waiting time, by the digest of its file.
     """
     if [step.export is not None, step.digest is not None, step.cancel, step.confirm].count(True) != 1:
         raise CannotStart("choose one of --export FILE, --digest DIGEST, --cancel and --confirm")

@@ -57,20 +57,22 @@ def erase_person(session: OrganizationSession, person: Person, *, yes: Yes = Fal
 
 @commands.command("erasures")
 def list_erasures() -> None:
-    """Print the list of erasures of all organizations, for `tessera restore --erasures`.
+    """Print the list of erasures of all organizations.
 
-    It has digests and their secrets, and names nobody. With it, a restore of an older backup erases the same persons.
+    It is for `tessera restore --erasures`. It has digests and their secrets, and names nobody. With it, a restore
+    of an older backup erases the same persons.
     """
     output.show("", with_database(start(), erasure_list.collect), as_json=True)
 
 
 @commands.command("erase-again")
 def erase_persons_again(file: ErasuresFile) -> None:
-    """Erase the persons of a list of erasures in a restored database; it can be repeated.
+    """Erase the persons of a list of erasures again.
 
-    Those who cannot be erased are named by their entries of the list, and the command exits with status 1: erase them
-    by `tessera person erase`. `tessera restore --erasures` does the same. Use it after `tessera archive restore`, and
-    after a restore by tools of Postgres, before any process serves the database.
+    The command is for a restored database, and can be repeated. Those who cannot be erased are named by their
+    entries of the list, and the command exits with status 1: erase them by `tessera person erase`. `tessera
+    restore --erasures` does the same. Use it after `tessera archive restore`, and after a restore by tools of
+    Postgres, before any process serves the database.
     """
     listed = backups.read_erasures(file)
     show_erased_again(with_database(start(), lambda database: erasure_list.apply(database, listed, now=clock())))

@@ -12,9 +12,10 @@ commands = CommandGroup()
 
 @commands.command("map")
 def show_map(*, as_json: AsJson = False) -> None:
-    """List the columns that hold personal data: what, about whom, for what purpose, and for how long.
+    """List the columns that hold personal data.
 
-    It needs no database. Columns that are not listed hold no personal data.
+    The table says what, about whom, for what purpose, and for how long. The command needs no database. Columns
+    that are not listed hold no personal data.
     """
     rows = [fields_of(row, *PersonalColumn.__dataclass_fields__) for row in personal_data_map(metadata)]
     output.show_rows(rows, as_json=as_json, if_none="")

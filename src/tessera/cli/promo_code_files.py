@@ -65,7 +65,7 @@ def import_promo_codes(
     update: Update = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
+    """Import all promo codes of a CSV file, or none. Every bad line is reported with its reasons."""
     with imported(file) as source:
 
         async def import_all(work: UnitOfWork) -> Imported:

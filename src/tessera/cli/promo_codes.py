@@ -71,7 +71,7 @@ commands.command("export")(promo_code_files.export_promo_codes)
 
 @commands.command("list")
 def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, page: PageOptions) -> None:
-    """List promo codes, newest first; `tessera promo-code export` writes all of them."""
+    """List promo codes, newest first. `tessera promo-code export` writes all of them."""
 
     async def fetch(work: UnitOfWork) -> CursorPage[ManagedPromoCode]:
         matching = await filters.managed_filter(work)
@@ -91,7 +91,7 @@ def show_promo_code(session: OrganizationSession, code: Code) -> None:
 
 @commands.command("create")
 def create_promo_code(session: OrganizationSession, name: Name, options: NewPromoCodeOptions) -> None:
-    """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
+    """Create a promo code. It has a percentage or a flat amount, for all exams and bundles or for some."""
 
     async def create(work: UnitOfWork) -> ManagedPromoCode:
         draft = PromoCodeDraft(name=name, **await options.values(work))
@@ -103,7 +103,7 @@ def create_promo_code(session: OrganizationSession, name: Name, options: NewProm
 
 @commands.command("edit")
 def edit_promo_code(session: OrganizationSession, code: Code, options: PromoCodeChanges) -> None:
-    """Change the fields that have an option; the name is permanent."""
+    """Change the fields that have an option. The name is permanent."""
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
         changes = await options.values(work)
@@ -124,7 +124,7 @@ def activate_promo_code(session: OrganizationSession, code: Code) -> None:
 
 @commands.command("deactivate")
 def deactivate_promo_code(session: OrganizationSession, code: Code) -> None:
-    """Deactivate an active promo code; it can be activated again."""
+    """Deactivate an active promo code. It can be activated again."""
     _move("Deactivated", session, code, service.deactivate)
 
 
@@ -133,7 +133,7 @@ def deactivate_campaign(
     session: OrganizationSession,
     campaign: Annotated[str, typer.Argument(help="The campaign (not case-sensitive).", metavar="CAMPAIGN")],
 ) -> None:
-    """Deactivate all active promo codes of a campaign; each can be activated again."""
+    """Deactivate all active promo codes of a campaign. Each can be activated again."""
     count, has_more = 0, True
     while has_more:
         result = session.run(lambda work: campaigns.deactivate(work, campaign, now=clock()))
@@ -144,7 +144,7 @@ def deactivate_campaign(
 
 @commands.command("archive")
 def archive_promo_code(session: OrganizationSession, code: Code, *, yes: Yes = False) -> None:
-    """Archive a promo code (permanent); its name cannot be reused."""
+    """Archive a promo code (permanent). Its name cannot be reused."""
     confirm(f"Archive the promo code {code} permanently?", yes=yes)
     _move("Archived", session, code, service.archive)
 

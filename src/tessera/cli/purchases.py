@@ -107,7 +107,7 @@ class PurchaseListOptions:
 
 @commands.command("list")
 def list_purchases(session: OrganizationSession, options: PurchaseListOptions) -> None:
-    """List the purchases of an organization, newest first, or all overdue purchases."""
+    """List the purchases of an organization, newest first. With --stuck: all overdue ones."""
     if options.stuck:
         _list_stuck(options.older_than_minutes, as_json=session.as_json)
         return
@@ -135,7 +135,7 @@ def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
 
 @commands.command("pay")
 def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Record the payment of a purchase; a worker creates its vouchers."""
+    """Record the payment of a purchase. A worker creates its vouchers."""
     _settle(session, purchase, PurchaseStatus.VOUCHER_CREATION)
     session.warn_without_worker()
 
@@ -180,9 +180,10 @@ def assign_vouchers(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list and assign nothing.")] = False,
     reveal: Reveal = False,
 ) -> None:
-    """Give each person of a list a free voucher of the purchase; those who have one keep it.
+    """Give each person of a list a free voucher.
 
-    Other columns of a CSV file and a first line without an address are ignored.
+    Those who have a voucher of the purchase keep it. Other columns of a CSV file and a first line without an
+    address are ignored.
     """
     with rewindable(file) as content:
         people = read_addresses(content)

@@ -72,7 +72,7 @@ class Filters:
 def list_redemptions(
     session: OrganizationSession, options: Filters, limit: Limit = 100, cursor: Cursor = None, *, reveal: Reveal = False
 ) -> None:
-    """List redemptions, newest first; `tessera redemption export` writes all of them."""
+    """List redemptions, newest first. `tessera redemption export` writes all of them."""
     filters, now = options.parse(), clock()
 
     async def fetch(work: UnitOfWork) -> CursorPage[Redemption]:
@@ -99,7 +99,7 @@ def show_redemption(session: OrganizationSession, redemption: RedemptionRef) -> 
 
 @commands.command("cancel")
 def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *, yes: Yes = False) -> None:
-    """Cancel a redemption, or release a hold (final), and return the use of the code."""
+    """Cancel a redemption, or release a hold (final). The use of the code is returned."""
     confirm(f"Cancel the redemption {redemption}? The code can be used again.", yes=yes)
 
     async def end(work: UnitOfWork, redemption_id: UUID) -> tuple[Redemption, str | None]:

@@ -66,10 +66,11 @@ def report_redemptions(
 
 @commands.command("rebuild")
 def rebuild_reports(session: OrganizationSession) -> None:
-    """Compute the totals of closed days again from the ledger, for example after `ledger verify` has named some.
+    """Compute the totals of closed days again.
 
-    Reports can be read meanwhile. Days that a wrong clock closed too early are opened again. `corrected` is the number
-    of totals that were wrong, counted up to 1,000.
+    They come from the ledger. Use it, for example, after `tessera ledger verify` has named some. Reports can be
+    read meanwhile. Days that a wrong clock closed too early are opened again. `corrected` is the number of totals
+    that were wrong, counted up to 1,000.
     """
     rebuilt = session.run(lambda work: service.rebuild(work, now=clock()))
     fields = {"closedUntil": rebuilt.closed_until, "corrected": len(rebuilt.wrong)}

@@ -51,7 +51,7 @@ def show_retention(session: OrganizationSession) -> None:
 
 @commands.command("set")
 def set_retention(session: OrganizationSession, periods: Periods, *, yes: Yes = False) -> None:
-    """Change for how long the organization keeps data; what is not named stays as it is."""
+    """Change for how long the organization keeps data. What is not named stays as it is."""
     changes = {name: period or None for name, period in asdict(periods).items() if period is not None}
     confirm("A worker removes what is older, and nothing can restore it. Change the retention?", yes=yes)
 

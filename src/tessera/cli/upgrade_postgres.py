@@ -12,10 +12,11 @@ commands = CommandGroup()
 
 @commands.command("upgrade-postgres")
 def upgrade_postgres() -> None:
-    """Move the embedded database to the newest major version of Postgres that is installed.
+    """Move the embedded database to a newer Postgres.
 
-    All processes must have stopped, and the programs of the old version must be installed, too. The old database is
-    kept. An attempt that fails leaves it in its place; after one that was killed, run the command again.
+    The new version is the newest one that is installed. All processes must have stopped, and the programs of the
+    old version must be installed, too. The old database is kept. An attempt that fails leaves it in its place;
+    after one that was killed, run the command again.
     """
     settings = start()
     if settings.database_url is not None:

@@ -21,7 +21,10 @@ Program = Annotated[str, typer.Option("--program", help="The program of the vouc
 def import_vouchers(
     session: OrganizationSession, file: ImportedFile, *, partner: Partner, program: Program, dry_run: DryRun = False
 ) -> None:
-    """Import all vouchers of a CSV file with their uses, or none: every bad line is reported with its reasons."""
+    """Import all vouchers of a CSV file with their uses, or none.
+
+    Every bad line is reported with its reasons.
+    """
     with imported(file) as source:
 
         async def import_all(work: UnitOfWork) -> ImportedVouchers:

@@ -67,7 +67,7 @@ class VoucherListOptions(PageOptions):
 
 @commands.command("list")
 def list_vouchers(session: OrganizationSession, options: VoucherListOptions, *, reveal: Reveal = False) -> None:
-    """List vouchers, newest first; `tessera voucher export` writes all of them."""
+    """List vouchers, newest first. `tessera voucher export` writes all of them."""
 
     async def fetch(work: UnitOfWork) -> CursorPage[Voucher]:
         page = await options.fetch(work)
@@ -102,7 +102,7 @@ def show_voucher(
 
 @commands.command("export")
 def export_vouchers(organization: Organization = None, output: Output = None, *, reveal: Reveal = False) -> None:
-    """Export all vouchers as CSV, oldest first; only a file with whole codes can be imported."""
+    """Export all vouchers as CSV, oldest first. Only a file with whole codes can be imported."""
     length = Length(exports.count, exports.EXPORT_PAGE_SIZE)
 
     async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
