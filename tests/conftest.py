@@ -66,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let a guard end what this run leaves running, however it ends, and log exceptions as the product does."""
+    gc.set_threshold(10_000, 20, 20)  # modules and tests stay, and most other objects are freed at once
     # By default, structlog shows the values of local variables, which takes most of a second for each exception.
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
@@ -90,7 +91,6 @@ def _place_in_order(item: pytest.Item) -> int:
 
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from examining the modules and tests again and again."""
-    gc.collect()
     gc.freeze()
 
 
@@ -124,8 +124,19 @@ def cluster() -> Iterator[str]:
     if outside:
         yield outside
         return
-    # These tests need no durability; tests that kill the server start another one.
-    settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
+    # These tests need no durability and no standby; tests that kill the server start another one.
+    settings = {
+        "fsync": "off",
+        "full_page_writes": "off",
+        "synchronous_commit": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_wal_size": "4GB",
+        "shared_buffers": "256MB",
+        "jit": "off",
+        "autovacuum_naptime": "1min",
+        "max_connections": "300",
+    }
     directory = os.environ.get("DIRECTORY_OF_SHARED_POSTGRES") or tempfile.gettempdir()
     server = embedded.start(Path(directory, "postgres-of-tests"), settings=settings)
     yield server.url(user="postgres", database="postgres")
