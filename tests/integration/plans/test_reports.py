@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, explain, plan_nodes, rows_read, vacuum
+from tests.support.plans import MODES, explain, plan_nodes, rows_read, vacuum, without_indexes
 from tests.support.recording import Statement, record_statements
 from tests.support.reporting import roll_up
 
@@ -46,7 +46,21 @@ insert into voucher_totals (organization_id, partner_id, expires_on, quantity, u
 select %(tenant)s, md5(%(tenant)s::text || n)::uuid, date '2026-01-01' + d, 10, 5, 0
 from generate_series(1, 200) n, generate_series(1, 20) d
 """
+TABLES = ("redemption_ledger", "promo_codes", "voucher_totals", "voucher_partners")
 TODAY = NOW.date()
+
+
+def fill(superuser: psycopg.Connection[Any], tenant: Tenant) -> None:
+    values = {
+        "tenant": tenant.id,
+        "exam": tenant.exam_ids["NCA-GENL"],
+        "partner": UUID(int=1),
+        "now": NOW,
+        "days": DAYS,
+        "entries": DAYS * A_DAY,
+    }
+    for statement in (FILL, CODES, *TOTALS.split(";\n")):
+        superuser.execute(statement, values)
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +69,9 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
     tenants = [await create_tenant(resources, now=NOW) for _ in range(2)]
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
         superuser.execute("set session_replication_role = replica")  # the redemptions do not matter here
-        for tenant in tenants:
-            values = {
-                "tenant": tenant.id,
-                "exam": tenant.exam_ids["NCA-GENL"],
-                "partner": UUID(int=1),
-                "now": NOW,
-                "days": DAYS,
-                "entries": DAYS * A_DAY,
-            }
-            for statement in (FILL, CODES, *TOTALS.split(";\n")):
-                superuser.execute(statement, values)
+        with without_indexes(superuser, *TABLES):
+            for tenant in tenants:
+                fill(superuser, tenant)
         vacuum(superuser, "redemption_ledger", "promo_codes")
         for tenant in tenants:
             await roll_up(resources, tenant, now=NOW - timedelta(days=1))

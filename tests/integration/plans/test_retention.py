@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, rows_touched, vacuum, with_replaced_rows
+from tests.support.plans import MODES, rows_touched, vacuum, with_replaced_rows, without_indexes
 from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
@@ -56,9 +56,11 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
     tenants = [await create_tenant(resources, now=NOW) for _ in range(2)]
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
         superuser.execute("set session_replication_role = replica")  # no foreign keys to check, row by row
-        for tenant, count in zip(tenants, (BIG, BESIDE), strict=True):
-            values = {"tenant": tenant.id, "count": count, "now": NOW, "exam": tenant.exam_ids["NCA-GENL"]}
-            superuser.execute(FILL, values)
+        with without_indexes(superuser, *TABLES):
+            for tenant, count in zip(tenants, (BIG, BESIDE), strict=True):
+                values = {"tenant": tenant.id, "count": count, "now": NOW, "exam": tenant.exam_ids["NCA-GENL"]}
+                superuser.execute(FILL, values)
+        for tenant in tenants:
             superuser.execute("insert into report_marks values (%s, %s)", [tenant.id, NOW.date()])
             superuser.execute(
                 "insert into retention_settings (organization_id, redemptions_after_months) values (%s, 2)", [tenant.id]
