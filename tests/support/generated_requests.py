@@ -4,6 +4,7 @@ This module takes a second to import, so that tests import it when they run, and
 """
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import hypothesis
@@ -35,13 +36,17 @@ CHECKS = [
 # Each run generates the same requests, so that a new failure comes from a change of the code. A busy machine may need
 # more than the usual ten seconds for a response.
 CONFIG = {"seed": 1, "request-timeout": 60.0, "generation": {"deterministic": True, "database": "none"}}
+# Each operation also gets dozens of requests that cover its documented limits, types and examples, so that ten random
+# ones are enough. For more, Hypothesis draws variations, most of which it rejects.
 SETTINGS = hypothesis.settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+REQUEST = attrgetter("method", "path_parameters", "query", "headers", "cookies", "media_type", "body")
 
 Case = schemathesis.Case[schemathesis.APIOperation[Any, Any, Any, Any]]
 
@@ -59,14 +64,21 @@ class Generator:
         return [name for option in self.operations[label].definition.raw.get("security", []) for name in option]
 
     def check_all(self, label: str, check: Callable[[Case], None]) -> None:
-        """Check the requests for an operation, valid and invalid.
+        """Check the requests for an operation, valid and invalid, each of them once.
 
         `schema.parametrize` generates many of them for all operations while each process collects its tests.
         """
+        checked: set[str] = set()
+
+        def check_once(case: Case) -> None:
+            if (request := repr(REQUEST(case))) not in checked:
+                checked.add(request)
+                check(case)
+
         test = build_operation_test(
             config=self._schema.config,
             operation=self.operations[label],
-            test_func=check,
+            test_func=check_once,
             given_kwargs={},
             feedback=FeedbackSources(),
             explicit_settings=SETTINGS,
