@@ -34,7 +34,7 @@ FILES = (
 COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", *FILES)
 # Tests of other processes, whose lines are not measured, and of the user interface; of plans and numbers of statements.
 NOT_MEASURED = (
-    "attacks/", "cli/", "demo/", "drills/", "migrations/", "behind_nginx", "connection_limits", "docs_page",
+    "attacks/", "cli/", "demo/", "drills/", "migrations/", "behind_nginx", "docs_page",
     "embedded_postgres", "exact_limits", "frozen_database", "generated_clients", "guide_site", "kills", "outage",
     "plans/", "pooler", "schemathesis", "several_hosts", "silent_queue", "slow_uploads", "statement_counts/",
     "test_guard", "test_house_style", "test_jobs", "wrong_clocks",
