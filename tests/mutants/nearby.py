@@ -46,6 +46,6 @@ def watchers(files: Collection[str], path: str, kind: str) -> set[str]:
     }.get(kind, [])
     if path.endswith(".sql"):
         names.append("test_owners_functions")
-    if path.endswith("tables.py"):
-        names.append("architecture/test_database")
+    if path.endswith("tables.py") or path == "migrations/tenancy.py":
+        names += ["architecture/test_database", "isolation/test_unit_of_work"]
     return {file for file in files if any(name in file for name in names)}
