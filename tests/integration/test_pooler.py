@@ -1,4 +1,4 @@
-"""The application behind a pooler in transaction mode, which replaces the connections of Postgres as it likes."""
+"""The role and the settings of connections, also behind a pooler in transaction mode."""
 
 import asyncio
 
@@ -13,8 +13,6 @@ from tessera.kit.db.engine import SETTINGS, STATEMENT_SECONDS
 from tessera.kit.db.roles import APPLICATION_ROLE
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
-
-pytestmark = needs_pgbouncer
 
 
 async def state(database: Database) -> tuple[int, dict[str, str]]:
@@ -37,6 +35,14 @@ async def settings_on_another_connection(database: Database) -> dict[str, str]:
     raise AssertionError("the connection was not replaced within 30 s")
 
 
+async def test_a_login_of_another_role_has_the_settings_of_the_application_in_its_session(addresses: Addresses) -> None:
+    database = Database(addresses.owner, pool_size=1, deadline=STATEMENT_SECONDS)
+    _, settings = await state(database)
+    await database.close()
+    assert settings == {"user": APPLICATION_ROLE, **SETTINGS}
+
+
+@needs_pgbouncer
 async def test_a_connection_of_the_pooler_that_is_replaced_keeps_the_role_and_its_settings(
     addresses: Addresses,
 ) -> None:
@@ -49,6 +55,7 @@ async def test_a_connection_of_the_pooler_that_is_replaced_keeps_the_role_and_it
     assert settings == {"user": APPLICATION_ROLE, **SETTINGS}
 
 
+@needs_pgbouncer
 async def test_a_login_of_another_role_is_refused_behind_a_pooler_that_drops_startup_options(
     addresses: Addresses,
 ) -> None:
