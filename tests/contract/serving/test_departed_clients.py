@@ -1,5 +1,6 @@
 """Work ends when its client is gone, in the database too."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -7,7 +8,11 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from tests.support.factories import Tenant
-from tests.support.waiting import until, until_blocked
+from tests.support.waiting import until_blocked
+
+# Two seconds, counted in looks at the database. On a busy machine each look takes longer, as does the work of the
+# server, which checks every second whether its client is gone.
+LOOKS, SECONDS_BETWEEN_LOOKS = 40, 0.05
 
 
 def blocked(superuser: psycopg.Connection) -> int:
@@ -34,7 +39,7 @@ def export(tenant: Tenant) -> tuple[str, str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("request_of", [listing, validation, managed_list, export])
-async def test_the_statement_of_a_client_that_is_gone_is_cancelled(
+async def test_the_statement_of_a_client_that_is_gone_is_cancelled_within_two_seconds(
     live_url: str,
     tenant: Tenant,
     superuser: psycopg.Connection,
@@ -48,4 +53,8 @@ async def test_the_statement_of_a_client_that_is_gone_is_cancelled(
             connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
             await until_blocked(superuser)
         # The lock is still held, so the statement ends only because the client is gone.
-        await until("the end of the statement", lambda: blocked(superuser) == 0, seconds=20)
+        for _ in range(LOOKS):
+            if blocked(superuser) == 0:
+                return
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        pytest.fail("the statement still ran two seconds after its client had gone")
