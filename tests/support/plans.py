@@ -72,6 +72,24 @@ def vacuum(connection: psycopg.Connection[Any], *tables: str) -> None:
             assert time.monotonic() < end, f"not all pages of {table} were visible within 60 s"
 
 
+@contextmanager
+def taken_for_empty(connection: psycopg.Connection[Any], *tables: str) -> Iterator[None]:
+    """Let the planner take tables for empty in the block, however many rows they have.
+
+    So it does after they were analyzed while the transaction that filled them was still open, until the next ANALYZE.
+    """
+    connection.execute("delete from pg_statistic where starelid = any (%s::regclass[])", [list(tables)])
+    for table in tables:
+        connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = false)").format(sql.Identifier(table)))
+    connection.execute("update pg_class set reltuples = 0 where oid = any (%s::regclass[])", [list(tables)])
+    try:
+        yield
+    finally:
+        for table in tables:
+            connection.execute(sql.SQL("alter table {} reset (autovacuum_enabled)").format(sql.Identifier(table)))
+        vacuum(connection, *tables)
+
+
 def plan_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The plan's root and all nodes below it."""
     yield plan

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Select, Subquery, Uuid, false, insert, select, true
+from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, false, insert, select, true
 from sqlalchemy.dialects import postgresql
 
 from tessera.catalog.tables import StoreExam
@@ -19,6 +19,7 @@ from tessera.kit.db.compiled_queries import parameter
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage, JsonPageQuery
 from tessera.kit.db.round_trips import Step, run_all
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
@@ -263,14 +264,9 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
         matching = matching.where(PromoCode.name_key == parameter("name_key"))
     if "restricted" in filters:
         matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
-    # Joins, not lists of ids, so that the plan starts from the narrow side. Neither join duplicates a row.
     if "exam_key" in filters:
-        exam = select(StoreExam.id).where(
-            StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
-        )
-        matching = matching.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
-            PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
-        )
+        matching = _of_exam(matching, has_narrower_filter=not filters.isdisjoint({"status", "restricted"}))
+    # Joins, not lists of ids, so that the plan starts from the narrow side. Neither join duplicates a row.
     if "email_key" in filters:
         matching = matching.join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress)).where(
             PromoCodeEmailAddress.email_key == parameter("email_key")
@@ -278,20 +274,27 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
     return matching
 
 
-def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            PromoCode.name,
-            restrictions.store_exam_codes(_ORGANIZATION_ID).label("store_exam_codes"),
-            PromoCode.discount_percent,
-            restrictions.email_addresses(_ORGANIZATION_ID).label("email_addresses"),
-            PromoCode.expires_at,
-            PromoCode.max_redemptions,
-            PromoCode.max_redemptions_per_candidate,
-            PromoCode.notes,
-            PromoCode.redemption_count,
-            PromoCode.restrict_to_email_addresses,
-        )
-        .join(page, PromoCode.id == page.c.id)
-        .where(PromoCode.organization_id == _ORGANIZATION_ID)
+def _of_exam(codes: Select[UUID], *, has_narrower_filter: bool) -> Select[UUID]:
+    exam = select(StoreExam.id).where(
+        StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
     )
+    is_of_exam = PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
+    if has_narrower_filter:
+        return codes.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(is_of_exam)
+    return restrictions.codes_of_exams(codes, is_of_exam, _ORGANIZATION_ID)
+
+
+def _listed(promo_code_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
+    code = select(
+        PromoCode.name,
+        restrictions.store_exam_codes(_ORGANIZATION_ID).label("store_exam_codes"),
+        PromoCode.discount_percent,
+        restrictions.email_addresses(_ORGANIZATION_ID).label("email_addresses"),
+        PromoCode.expires_at,
+        PromoCode.max_redemptions,
+        PromoCode.max_redemptions_per_candidate,
+        PromoCode.notes,
+        PromoCode.redemption_count,
+        PromoCode.restrict_to_email_addresses,
+    ).where(PromoCode.organization_id == _ORGANIZATION_ID)
+    return with_id(code, PromoCode.__table__.c.id, promo_code_id)

@@ -9,9 +9,18 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.integration.plans.conftest import BIG
+from tests.integration.plans.conftest import BIG, TABLES
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.plans import MODES, buffers_read, explain, plan_nodes, rows_read, rows_touched, with_replaced_rows
+from tests.support.plans import (
+    MODES,
+    buffers_read,
+    explain,
+    plan_nodes,
+    rows_read,
+    rows_touched,
+    taken_for_empty,
+    with_replaced_rows,
+)
 from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
@@ -92,6 +101,16 @@ async def test_a_small_organization_reads_nothing_of_the_big_one(
     assert [code["promoCodeName"] for code in answer.json()["data"]] == ["ONE"]
     # Only its own few rows, some of them twice.
     assert [plan for plan in plans if rows_read(plan) > 30] == []
+
+
+async def test_no_page_is_computed_again_for_each_row_while_the_planner_takes_the_tables_for_empty(
+    ask: Ask, big: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    with taken_for_empty(superuser, *TABLES):
+        for query in ("page=100", "storeExamCode=ncp-ads"):
+            _, plans = await ask(big, query)
+            # Without filters, each status and restriction is counted and sorted: all codes are read 12 times.
+            assert [plan for plan in plans if rows_read(plan) > 13 * BIG] == []
 
 
 async def find(work: UnitOfWork, codes: list[str], _: Tenant) -> None:

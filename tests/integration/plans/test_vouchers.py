@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, buffers_read, explain, vacuum, without_indexes
+from tests.support.plans import MODES, buffers_read, explain, taken_for_empty, vacuum, without_indexes
 from tests.support.recording import Statement, record_statements
 from tests.support.voucher_factories import add_partner, add_program, add_user
 
@@ -180,3 +180,10 @@ async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants
     partner = await add_user(resources, tenant, "user@acme.example.com", partner_id=acme)
     loaded = Loaded(addresses, tenant, ((tenant.bearer, None), (partner, acme)))
     assert await excessive_scans(client, resources, loaded, most=COUNT, blocks=3_500) == []
+
+
+async def test_no_page_is_computed_again_for_each_row_while_the_planner_takes_the_tables_for_empty(
+    client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, superuser: psycopg.Connection[Any]
+) -> None:
+    with taken_for_empty(superuser, *TABLES):
+        assert await excessive_scans(client, resources, large_tables, most=2 * COUNT, blocks=4 * COUNT) == []

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -40,7 +41,7 @@ MAX_RESULTS = 10_000
 
 T = TypeVar("T")
 R = TypeVar("R")
-Rows = Callable[[Subquery], Select[*tuple[Any, ...]]]
+Rows = Callable[[ColumnElement[UUID]], Select[*tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,12 @@ async def fetch_page(
 ) -> Page[AnyRow]:
     """Page `number`, in the order of ids, of the rows whose ids `matching` selects; raises TooManyResults.
 
-    `rows` receives the page as a subquery with the column `id` and joins the columns to return. One statement returns
-    page and count. A list over the cap is rejected, so at most 10,001 ids are read and sorted: a filter needs an index
+    `rows` receives an id, and selects the columns to return of the row with this id. One statement returns page and
+    count. A list over the cap is rejected, so at most 10,001 ids are read and sorted: a filter needs an index
     that finds its rows, but not one that sorts them.
     """
     page, total = _sorted(matching)
-    statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
+    statement = _look_up(page, rows).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
     records = (await connection.execute(statement, {"offset": _offset(number)})).all()
     count = records[0].total if records else (await connection.execute(total)).scalar_one()
     return _page(records, number=number, count=count)
@@ -96,7 +97,7 @@ class JsonPageQuery:
         self, projection: JsonProjection, *, matching: Select[UUID] | Sequence[Select[UUID]], rows: Rows
     ) -> None:
         page, total = _in_order(matching) if isinstance(matching, Sequence) else _sorted(matching)
-        listed = rows(page).add_columns(page.c.id.label("place")).subquery("listed")
+        listed = _look_up(page, rows).add_columns(page.c.id.label("place")).subquery("listed")
         separator: ColumnElement[str] = aggregate_order_by(literal_column("','"), listed.c.place)
         joined = func.string_agg(json_object(listed, projection), separator)
         self._statement = CompiledQuery(select(joined, total.scalar_subquery()), rows=tuple_row)
@@ -131,6 +132,16 @@ def _in_order(matching: Sequence[Select[UUID]]) -> tuple[Subquery, Select[int]]:
 
 def _page_ids(ids: Select[UUID], order: ColumnElement[UUID]) -> Subquery:
     return ids.order_by(order).offset(parameter("offset", Integer())).limit(_literal(PAGE_SIZE)).subquery("page")
+
+
+def _look_up(page: Subquery, rows: Rows) -> Select[*tuple[Any, ...]]:
+    """The columns of the rows on a page, each of which is looked up on its own.
+
+    A join may start from the rows and compute the page again for each of them: for the planner, the table may be empty,
+    because its statistics are from before its rows were committed. `rows` uses `with_id` for the same reason.
+    """
+    record = rows(page.c.id).lateral("record")
+    return select(record).select_from(page).join(record, true())
 
 
 def _offset(number: int) -> int:
@@ -196,9 +207,9 @@ class CursorOrder:
         return select(merged).order_by(*self._sorted(self.keys(merged))).limit(_literal(size + 1)).subquery("page")
 
     def joined(self, page: Subquery, rows: Rows) -> Select[*tuple[Any, ...]]:
-        """The columns that `rows` joins to a page, in its order."""
+        """The columns that `rows` selects for a page, in its order."""
         keys = self.keys(page)
-        return rows(page).add_columns(*keys).order_by(*self._sorted(keys))
+        return _look_up(page, rows).add_columns(*keys).order_by(*self._sorted(keys))
 
     def keys(self, source: FromClause) -> list[ColumnElement[Any]]:
         """The columns of positions in a subquery."""
@@ -257,7 +268,7 @@ async def fetch_merged_cursor_page(
 ) -> CursorPage[AnyRow]:
     """A page of the ids that all parts select; the parts are disjoint, and an index returns each in this order.
 
-    `rows` receives the page as a subquery with the column `id` and joins the columns to return. Raises Invalid.
+    `rows` receives an id, and selects the columns to return of the row with this id. Raises Invalid.
     """
     page = order.merged([order.first_rows(part, after=after, size=size) for part in parts], size=size)
     return order.page((await connection.execute(order.joined(page, rows))).all(), size=size)

@@ -32,6 +32,7 @@ from tessera.kit.db.pages import (
     fetch_few,
     fetch_merged_cursor_page,
 )
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCode
@@ -162,11 +163,7 @@ class ManagedPromoCodeRepository:
         return await fetch_merged_cursor_page(
             self._connection,
             [ids],
-            rows=lambda page: (
-                self._codes()
-                .join(page, PromoCode.id == page.c.id)
-                .where(PromoCode.organization_id == self._organization_id)
-            ),
+            rows=self._listed,
             order=order,
             after=after,
             size=size,
@@ -222,6 +219,10 @@ class ManagedPromoCodeRepository:
         matching, _ = self._matching(select(PromoCode.id), filters)
         statement = select(func.count()).select_from(matching.subquery())
         return int((await self._connection.execute(statement)).scalar_one())
+
+    def _listed(self, promo_code_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
+        code = PromoCode.__table__.c
+        return with_id(self._codes().where(code.organization_id == self._organization_id), code.id, promo_code_id)
 
     def _is(self, promo_code_id: UUID) -> ColumnElement[bool]:
         return and_(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)

@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Function, Text, and_, func, select
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Function, Select, Text, and_, func, select, true
 
 from tessera.catalog.tables import StoreExam
+from tessera.kit.db.single_rows import with_id
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 Tenant = UUID | BindParameter[UUID]
@@ -15,6 +16,21 @@ Restriction = PromoCodeStoreExam | PromoCodeProductBundle | PromoCodeEmailAddres
 def is_of_promo_code(restriction: type[Restriction]) -> ColumnElement[bool]:
     """The condition that joins restrictions to their promo code."""
     return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)
+
+
+def codes_of_exams(codes: Select[UUID], is_of_exam: ColumnElement[bool], organization_id: Tenant) -> Select[UUID]:
+    """The ids of those of these promo codes that have such an exam.
+
+    The plan starts from the exams and looks up each code, even if the planner takes the tables for empty.
+    """
+    exam = PromoCodeStoreExam.__table__.c
+    code = with_id(codes, PromoCode.__table__.c.id, exam.promo_code_id).lateral("code")
+    return (
+        select(code.c.id)
+        .select_from(PromoCodeStoreExam)
+        .join(code, true())
+        .where(exam.organization_id == organization_id, is_of_exam)
+    )
 
 
 def store_exam_codes(organization_id: Tenant) -> Function[Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, Uuid, any_, func, insert, literal, select, true, update
+from sqlalchemy import ColumnElement, Select, Uuid, any_, func, insert, literal, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -14,6 +14,7 @@ from tessera.identity.tables import User
 from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.normalization import composed, stored_name
@@ -155,12 +156,11 @@ class PartnerRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(*self._visible())
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return (
-            select(VoucherPartner.id, VoucherPartner.name, VoucherPartner.status)
-            .join(page, VoucherPartner.id == page.c.id)
-            .where(VoucherPartner.organization_id == self._organization_id)
+    def _listed(self, partner_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
+        partners = select(VoucherPartner.id, VoucherPartner.name, VoucherPartner.status).where(
+            VoucherPartner.organization_id == self._organization_id
         )
+        return with_id(partners, VoucherPartner.__table__.c.id, partner_id)
 
 
 def _managed(row: AnyRow) -> ManagedPartner:

@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
@@ -287,5 +288,5 @@ class ProgramRepository:
         columns = [column for column in VoucherProgram.__table__.columns if column.key != "organization_id"]
         return select(*columns).where(VoucherProgram.organization_id == self._organization_id)
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return self._select().join(page, VoucherProgram.id == page.c.id)
+    def _listed(self, program_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
+        return with_id(self._select(), VoucherProgram.__table__.c.id, program_id)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
-    Subquery,
     and_,
     bindparam,
     func,
@@ -27,6 +26,7 @@ from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.round_trips import run
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import email_key, stored_name
 from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
@@ -188,8 +188,8 @@ class PurchaseRepository:
             table.organization_id == self._organization_id, table.name_key == func.lower(stored_name(name))
         )
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return self._select().join(page, VoucherPurchase.id == page.c.id)
+    def _listed(self, purchase_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
+        return with_id(self._select(), VoucherPurchase.__table__.c.id, purchase_id)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         columns = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
@@ -203,9 +203,8 @@ class PurchaseRepository:
         self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
     ) -> ScalarSelect[str]:
         # With a join instead, the planner may start from the partner and read all its purchases for each row.
-        return (
-            select(table.name).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
-        )
+        name = select(table.name).where(table.organization_id == self._organization_id)
+        return with_id(name, table.__table__.c.id, id_).scalar_subquery()
 
 
 def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:

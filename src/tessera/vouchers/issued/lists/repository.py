@@ -26,6 +26,7 @@ from tessera.kit.db.pages import (
     fetch_merged_cursor_page,
 )
 from tessera.kit.db.round_trips import run_all
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
@@ -179,7 +180,7 @@ def _page_statement(names: frozenset[str], projection: JsonProjection) -> JsonPa
 
 
 def _rows(organization_id: Tenant) -> Rows:
-    return lambda page: _select(organization_id).join(page, Voucher.id == page.c.id)
+    return lambda wanted: with_id(_select(organization_id), Voucher.__table__.c.id, wanted)
 
 
 def _begins_with(search: str | None) -> list[ColumnElement[bool]]:
@@ -238,7 +239,8 @@ def _select(organization_id: Tenant) -> Select[*tuple[Any, ...]]:
 def _code_of(
     table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any], organization_id: Tenant
 ) -> ScalarSelect[str]:
-    return select(table.code).where(table.organization_id == organization_id, table.id == id_).scalar_subquery()
+    code = select(table.code).where(table.organization_id == organization_id)
+    return with_id(code, table.__table__.c.id, id_).scalar_subquery()
 
 
 def _order(filters: VoucherFilter) -> list[ColumnElement[Any]]:
