@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import httpx
+import psycopg
 import pytest
-from tests.conftest import serving_at_now
+from tests.conftest import NOW, serving_at_now
 from tests.support.factories import Tenant
+from tests.support.waiting import wait_until
 
 from tessera.api.http.parsing import IMPORTS
 from tessera.api.serving.connection_limits import ConnectionLimits
@@ -206,6 +208,39 @@ def test_a_reader_that_stops_is_disconnected(address: tuple[str, int]) -> None:
             while True:  # until the server has given up, which it can only tell by closing
                 connection.sendall(request)
                 time.sleep(0.02)
+
+
+LARGE_CODES = """
+insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count, held_count,
+    restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version, metadata)
+select %(tenant)s, gen_random_uuid(), 'LARGE' || n, 'Active', 10, 0, 0, false, false, false, %(now)s, 1,
+       jsonb_build_object('text', repeat('x', 8000))
+from generate_series(1, 1000) n
+"""
+
+
+async def test_an_organization_that_leaves_its_responses_unread_is_429_until_it_reads_or_leaves(
+    settings: Settings, addresses: Addresses, tenant: Tenant, other_tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    superuser.execute(LARGE_CODES, {"tenant": tenant.id, "now": NOW})
+    head = "GET /management/v1/promo-codes?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {}\r\n\r\n"
+    with (
+        serving_at_now(settings, addresses, limits=ConnectionLimits(unread_bytes_of_one=1)) as url,
+        httpx.Client(base_url=url) as client,
+        socket.socket() as reader,
+    ):
+
+        def status(of: Tenant) -> int:
+            return client.get("/management/v1/me", headers=of.bearer).status_code
+
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", httpx.URL(url).port or 0))
+        assert status(tenant) == 200
+        reader.sendall(head.format(tenant.bearer["Authorization"]).encode())
+        wait_until("the refusal of another request", lambda: status(tenant) == 429)
+        assert status(other_tenant) == 200
+        reader.close()
+        wait_until("the end of the connection", lambda: status(tenant) == 200)
 
 
 def test_an_idle_connection_is_closed(address: tuple[str, int]) -> None:

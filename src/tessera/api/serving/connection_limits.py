@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """The limits of the connections of one process; times are in seconds."""
+    """The limits of the connections of one process; times are in seconds.
+
+    `unread_bytes_of_one` are bytes of responses that the clients of one organization have not read yet.
+    """
 
     head_bytes: int = 32 * 1024
     head_seconds: float = 10
@@ -14,3 +17,4 @@ class ConnectionLimits:
     write_seconds: float = 60
     keep_alive_seconds: float = 75
     max_connections: int = 4000
+    unread_bytes_of_one: int = 32 * 1024 * 1024

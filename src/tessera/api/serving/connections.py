@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from tessera.api.error_rendering import problem_details
@@ -21,6 +21,7 @@ from tessera.api.serving import heads
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
+from tessera.api.serving.unread import CountedConnection, UnreadResponses
 from tessera.kit.errors import DomainError
 
 # Real clients send no requests ahead of their responses, and repeat those without an answer. The requests of a
@@ -41,6 +42,7 @@ class ConnectionGuard:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
+        self.unread = UnreadResponses(per_organization=limits.unread_bytes_of_one)
         self.now = 0.0
         self.is_draining = False  # each connection is closed after its next response
         # Shared with the other processes of the address: whether all of them end, so that none is ready.
@@ -89,7 +91,7 @@ class ConnectionGuard:
         self._timer = loop.call_later(self._interval, self._check, loop) if self._connections else None
 
 
-class GuardedConnection(HttpToolsProtocol):
+class GuardedConnection(CountedConnection):
     """An HTTP connection with limits; it cancels the handler of a request when its client is gone."""
 
     def __init__(
@@ -101,10 +103,8 @@ class GuardedConnection(HttpToolsProtocol):
         loop: asyncio.AbstractEventLoop | None,
     ) -> None:
         super().__init__(config, server_state, app_state, loop)
-        self.requests = 0
-        self.idle_since = guard.now
-        self._guard = guard
-        self._limits = guard.limits
+        self.requests, self.idle_since = 0, guard.now
+        self._guard, self._limits, self.unread = guard, guard.limits, guard.unread
         self._is_refused = False
         self._chunk_size, self._has_parsed = 0, False
         self._start = b""  # of the request whose head arrives, if it began with a chunk

@@ -32,6 +32,7 @@ from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
 from tessera.api.serving.shares import LARGE_BODY_BYTES, Shares
+from tessera.api.serving.unread import UNREAD
 from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
@@ -147,6 +148,8 @@ class Pipeline:
         principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
+        if unread := request.scope["state"].get(UNREAD):  # only a real connection has it
+            unread.admit(principal.organization_id)
         # Here the caller is known, and the request is neither read nor queued yet.
         request.state.asker = asker(request, credential)
         if policy.asks_for_codes or policy.names_codes:
