@@ -142,7 +142,7 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     assert json.loads(brought.stdout) == {"promoCodes": 25, "isDryRun": False}
     lines = run("promo-code", "import", str(file), *there).stderr.splitlines()
     assert lines[-26].startswith("tessera: line 2: name must be unique, and '")
-    assert lines[-1] == "tessera: 25 bad lines in all. Nothing was imported."
+    assert lines[-1] == "tessera: Bad lines in all: 25. Nothing was imported."
     again = run("promo-code", "import", str(file), "--update", *there, "--json").stdout
     assert json.loads(again) == {"promoCodes": 25, "changed": 0, "isDryRun": False}
 

@@ -201,6 +201,6 @@ async def test_vouchers_from_elsewhere_are_imported_from_a_file(
         "tessera: line 2: code must be unique, and 'OLD-1' is taken",
         "tessera: line 2: reservationCode must be unique, and 'IMPORTED-OLD-1' is taken",
         "tessera: line 3: code must be unique, and 'OLD-2' is taken",
-        "tessera: 2 bad lines in all. Nothing was imported.",
+        "tessera: Bad lines in all: 2. Nothing was imported.",
     ]
     assert run("ledger", "verify", "--organization", tenant.name).returncode == 0

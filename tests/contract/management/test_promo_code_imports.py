@@ -51,7 +51,7 @@ def import_failed(*errors: tuple[int, str, str, str], lines: int | None = None) 
         for line, column, code, words in errors
     ]
     count = lines or len({line for line, *_ in errors})
-    words = f"{count} bad lines in all. Nothing was imported."
+    words = f"Bad lines in all: {count}. Nothing was imported."
     return problem(400, "validation-failed", "The file has bad lines", words, errors=named)
 
 

@@ -75,7 +75,7 @@ def refused(*errors: tuple[int, str, str, str]) -> tuple[int, dict[str, Any]]:
         {"pointer": f"/{line}/{column}", "code": code, "detail": f"Line {line}: {column} {words}."}
         for line, column, code, words in errors
     ]
-    words = f"{len({line for line, *_ in errors})} bad lines in all. Nothing was imported."
+    words = f"Bad lines in all: {len({line for line, *_ in errors})}. Nothing was imported."
     return problem(400, "validation-failed", "The file has bad lines", words, errors=named)
 
 

@@ -21,7 +21,7 @@ class ImportRefused(DomainError):
     """Nothing was imported; `lines` has the first 10,000 of `count` bad lines."""
 
     def __init__(self, lines: Sequence[BadLine], count: int) -> None:
-        super().__init__(f"{count:,} bad lines in all. Nothing was imported.")
+        super().__init__(f"Bad lines in all: {count:,}. Nothing was imported.")
         self.lines = lines
         self.count = count
 
