@@ -107,7 +107,11 @@ class PurchaseListOptions:
 
 @commands.command("list")
 def list_purchases(session: OrganizationSession, options: PurchaseListOptions) -> None:
-    """List the purchases of an organization, newest first. With --stuck: all overdue ones."""
+    """List purchases, newest first.
+
+    With --status, they are grouped by partner, and with --partner by status. With --stuck, the overdue purchases of
+    all organizations are listed.
+    """
     if options.stuck:
         _list_stuck(options.older_than_minutes, as_json=session.as_json)
         return
