@@ -342,10 +342,10 @@ async def test_an_active_user_must_be_deactivated_first(
     assert (answer.status_code, answer.json()["detail"]) == (409, "The user is Active.")
 
 
-@pytest.mark.parametrize("person", ["nobody", "nobody@example.com", "%", "erased", "x" * 5000, "\x7f", "\0"])
-async def test_an_unknown_person_is_not_found(client: httpx.AsyncClient, planted: Tenant, person: str) -> None:
-    assert status_and_body(await export(client, planted, person)) == UNKNOWN
-    assert status_and_body(await erase(client, planted, person)) == UNKNOWN
+async def test_an_unknown_person_is_not_found(client: httpx.AsyncClient, planted: Tenant) -> None:
+    for person in ("nobody", "nobody@example.com", "%", "erased", "x" * 5000, "\x7f", "\0"):
+        assert (person, status_and_body(await export(client, planted, person))) == (person, UNKNOWN)
+        assert (person, status_and_body(await erase(client, planted, person))) == (person, UNKNOWN)
 
 
 async def test_a_person_of_another_organization_is_unknown(
