@@ -43,6 +43,7 @@ def watchers(files: Collection[str], path: str, kind: str) -> set[str]:
         "policy": ["test_policies"],
         "right": ["test_rights", "test_authentication"],
         "audit": ["test_audited_routes"],
+        "lock": ["test_audited_routes"],
     }.get(kind, [])
     if path.endswith(".sql"):
         names.append("test_owners_functions")
