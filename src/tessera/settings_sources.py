@@ -71,7 +71,7 @@ def _unknown(place: str, names: Collection[str], prefix: str, known: Collection[
     for full_name in sorted(names):
         start, name = full_name[: len(prefix)], full_name[len(prefix) :].lower()
         if start.upper() == prefix and name not in known:
-            line = f"{place}{full_name}: is not a setting"
+            line = f"{place}{full_name} is not a setting"
             for nearest in get_close_matches(name, known, n=1):
                 line += f"; did you mean {start}{nearest.upper() if start.isupper() else nearest}?"
             yield line

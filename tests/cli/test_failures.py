@@ -63,8 +63,8 @@ def test_settings_that_say_nothing_useful_are_all_named() -> None:
 def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
     line = failure("migrate", TESSERA_DATABSE_URL="postgresql://db/x", TESSERA_XYZZY="1", TESSERA_LOG_LEVEL="loud")
     assert line.splitlines() == [
-        "tessera: TESSERA_DATABSE_URL: is not a setting; did you mean TESSERA_DATABASE_URL?",
-        "tessera: TESSERA_XYZZY: is not a setting",
+        "tessera: TESSERA_DATABSE_URL is not a setting; did you mean TESSERA_DATABASE_URL?",
+        "tessera: TESSERA_XYZZY is not a setting",
         "tessera: TESSERA_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
 

@@ -65,11 +65,11 @@ def test_unknown_and_invalid_settings_are_named_with_their_place(
     with pytest.raises(SettingsInvalid) as caught:
         load()
     assert str(caught.value).splitlines() == [
-        "TESSERA_DATABSE_URL: is not a setting; did you mean TESSERA_DATABASE_URL?",
-        ".env: TESSERA_POOLSIZE: is not a setting; did you mean TESSERA_POOL_SIZE?",
-        "secrets: tessera_token_key: is not a setting; did you mean tessera_token_keys?",
-        "tessera.toml: config: is not a setting",
-        "tessera.toml: token_key: is not a setting; did you mean token_keys?",
+        "TESSERA_DATABSE_URL is not a setting; did you mean TESSERA_DATABASE_URL?",
+        ".env: TESSERA_POOLSIZE is not a setting; did you mean TESSERA_POOL_SIZE?",
+        "secrets: tessera_token_key is not a setting; did you mean tessera_token_keys?",
+        "tessera.toml: config is not a setting",
+        "tessera.toml: token_key is not a setting; did you mean token_keys?",
         ".env: TESSERA_PROCESSES: Input should be a valid integer, unable to parse string as an integer",
         "tessera.toml: log_level: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
