@@ -155,57 +155,54 @@ async def test_without_a_filter_it_is_400(client: httpx.AsyncClient, varied_purc
     )
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"partnerName": "École"}, FIRST),
-        ({"partnerName": "éCOLE"}, FIRST),
-        ({"partnerName": "ÉCOLE 100%_\\"}, SECOND),
-        ({"partnerName": "École 100%__"}, []),
-        ({"partnerName": "École%"}, []),
-        ({"partnerName": "cole"}, []),
-        ({"partnerName": "École "}, FIRST),
-        ({"partnerName": "Nobody"}, []),
-        ({"partnerName": " "}, []),
-        ({"programName": "drive"}, ALL[:3]),
-        ({"programName": "SPRING DRIVE"}, ALL[3:]),
-        ({"programName": "Spring"}, []),
-        ({"programName": "%"}, []),
-        ({"programName": "École"}, []),
-        ({"purchaseCode": "VP-3A"}, ["VP-3A"]),
-        ({"purchaseCode": "vp-3a"}, ["VP-3A"]),
-        ({"purchaseCode": "VP-3"}, []),
-        ({"purchaseCode": "VP-%"}, []),
-        ({"purchaseCode": "VP-3A' or 'a'='a"}, []),
-        ({"purchasedByEmail": "ada@example.com"}, ["VP-0A", "VP-3A"]),
-        ({"purchasedByEmail": "ADA@EXAMPLE.COM"}, ["VP-0A", "VP-3A"]),
-        ({"purchasedByEmail": "nobody@example.com"}, []),
-        ({"partnerName": "École", "programName": "Drive"}, ["VP-0A", "VP-2A"]),
-        ({"partnerName": "École", "status": "Complete"}, []),
-        ({"partnerName": "", "status": "complete"}, ["VP-5A"]),
-        (
-            {
-                "page": "1",
-                "partnerName": "École 100%_\\",
-                "programName": "Spring Drive",
-                "purchaseCode": "VP-3a",
-                "purchasedByEmail": "ada@example.com",
-                "status": "checkoutfailed",
-            },
-            ["VP-3A"],
-        ),
-        ({"status": "Complete", "isArchived": "maybe", "unknown": "x"}, ["VP-5A"]),
-        ({"status": "Complete", "page": "2"}, []),
-        ({"status": "Complete", "page": str(10**30)}, []),
-    ],
-    ids=str,
-)
-async def test_filters_narrow_the_list(
-    client: httpx.AsyncClient, varied_purchases: Tenant, query: dict[str, str], expected: list[str]
-) -> None:
-    answer = await client.get(PATH, headers=varied_purchases.bearer, params=query)
-    assert [purchase["voucherPurchaseCode"] for purchase in answer.json()["data"]] == expected
-    assert set(answer.json()) == {"data"}
+LISTED: list[tuple[dict[str, str], list[str]]] = [
+    ({"partnerName": "École"}, FIRST),
+    ({"partnerName": "éCOLE"}, FIRST),
+    ({"partnerName": "ÉCOLE 100%_\\"}, SECOND),
+    ({"partnerName": "École 100%__"}, []),
+    ({"partnerName": "École%"}, []),
+    ({"partnerName": "cole"}, []),
+    ({"partnerName": "École "}, FIRST),
+    ({"partnerName": "Nobody"}, []),
+    ({"partnerName": " "}, []),
+    ({"programName": "drive"}, ALL[:3]),
+    ({"programName": "SPRING DRIVE"}, ALL[3:]),
+    ({"programName": "Spring"}, []),
+    ({"programName": "%"}, []),
+    ({"programName": "École"}, []),
+    ({"purchaseCode": "VP-3A"}, ["VP-3A"]),
+    ({"purchaseCode": "vp-3a"}, ["VP-3A"]),
+    ({"purchaseCode": "VP-3"}, []),
+    ({"purchaseCode": "VP-%"}, []),
+    ({"purchaseCode": "VP-3A' or 'a'='a"}, []),
+    ({"purchasedByEmail": "ada@example.com"}, ["VP-0A", "VP-3A"]),
+    ({"purchasedByEmail": "ADA@EXAMPLE.COM"}, ["VP-0A", "VP-3A"]),
+    ({"purchasedByEmail": "nobody@example.com"}, []),
+    ({"partnerName": "École", "programName": "Drive"}, ["VP-0A", "VP-2A"]),
+    ({"partnerName": "École", "status": "Complete"}, []),
+    ({"partnerName": "", "status": "complete"}, ["VP-5A"]),
+    (
+        {
+            "page": "1",
+            "partnerName": "École 100%_\\",
+            "programName": "Spring Drive",
+            "purchaseCode": "VP-3a",
+            "purchasedByEmail": "ada@example.com",
+            "status": "checkoutfailed",
+        },
+        ["VP-3A"],
+    ),
+    ({"status": "Complete", "isArchived": "maybe", "unknown": "x"}, ["VP-5A"]),
+    ({"status": "Complete", "page": "2"}, []),
+    ({"status": "Complete", "page": str(10**30)}, []),
+]
+
+
+async def test_filters_narrow_the_list(client: httpx.AsyncClient, varied_purchases: Tenant) -> None:
+    for query, expected in LISTED:
+        answer = await client.get(PATH, headers=varied_purchases.bearer, params=query)
+        assert (query, [each["voucherPurchaseCode"] for each in answer.json()["data"]]) == (query, expected)
+        assert set(answer.json()) == {"data"}
 
 
 def names_between(first: int, last: int) -> list[str]:
