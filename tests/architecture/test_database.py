@@ -68,6 +68,36 @@ def test_the_application_has_one_permissive_policy_on_each_table_for_every_comma
     assert names(violations) == []
 
 
+# What users of voucher partners may do with the rows of their organization, if the table's own conditions allow it.
+OPEN_TO_PARTNERS = {
+    ("insert",): ["audit_entries", "audit_seals", "audit_unsealed", "audit_values"],
+    ("select",): ["organizations", "product_bundle_store_exams", "product_bundles", "store_exams"],
+    # They have no right to promo codes, which a constraint of users says.
+    ("delete", "insert", "select", "update"): [
+        "idempotency_keys",
+        "promo_code_email_addresses",
+        "promo_code_product_bundles",
+        "promo_code_store_exams",
+        "promo_codes",
+    ],
+}
+
+
+def test_users_of_partners_are_restricted_on_each_table_for_every_other_command(
+    catalog: psycopg.Connection[Any],
+) -> None:
+    unrestricted = catalog.execute(
+        "select t.relname, array_agg(command.name order by command.name) from pg_class t"
+        " cross join (values ('r', 'select'), ('a', 'insert'), ('w', 'update'), ('d', 'delete')) command (code, name)"
+        " where t.relkind = 'r' and t.relrowsecurity and has_table_privilege('tessera_app', t.oid, command.name)"
+        " and not exists (select from pg_policy p where p.polrelid = t.oid and not p.polpermissive"
+        " and p.polcmd in ('*', command.code))"
+        " group by t.relname"
+    )
+    expected = {table: commands for commands, tables in OPEN_TO_PARTNERS.items() for table in tables}
+    assert {table: tuple(commands) for table, commands in unrestricted} == expected
+
+
 def test_the_primary_key_starts_with_the_organization(catalog: psycopg.Connection[Any]) -> None:
     violations = catalog.execute(
         "select relname from tenant_tables t where not exists (select from pg_index i where i.indrelid = t.oid"
