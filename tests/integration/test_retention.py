@@ -68,6 +68,24 @@ async def test_candidates_become_anonymous_and_counts_stay(
         assert (await ledger.verify(work)).discrepancies == []
 
 
+async def test_only_a_used_voucher_loses_its_recipient(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_shop(resources, tenant)
+    await create_redemption(client, tenant, "PAID", "RSV-1")
+    superuser.execute(
+        "update vouchers set recipient_email = 'z@example.com', assigned_at = %s, reservation_code = 'RSV-1',"
+        " reservation_status = 'Completed' where organization_id = %s",
+        [NOW, tenant.id],
+    )
+    await update_reservation(client, tenant, "RSV-1", "Completed")
+    await keep(resources, tenant, candidates_after_days=30)
+    await apply(resources, tenant, now=NOW + timedelta(days=31))
+    query = "select code, recipient_email, assigned_at from vouchers where organization_id = %s order by code"
+    rows = [("PAID", None, None), ("SPARE", "z@example.com", NOW)]
+    assert superuser.execute(query, [tenant.id]).fetchall() == rows
+
+
 async def test_a_transaction_changes_few_rows_also_of_a_reservation_with_many_holds(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> None:
