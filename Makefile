@@ -17,12 +17,13 @@ run: $(BIN)/.runtime $(GUIDE)
 	@exec $(BIN)/tessera serve --demo
 
 # One process runs all tests of a file, so that the fixtures of a module are set up once. A third process uses the time in
-# which the others wait. The order is that of tests/conftest.py. Python keeps the compiled tests.
+# which the others wait. The order is that of tests/conftest.py. Python keeps the compiled tests. PASSED=... names
+# tests to leave out.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
 test: $(BIN)/.development
-	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL)
+	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL) $(addprefix --ignore=,$(PASSED))
 
 # The documented APIs, the migrations and the server's start, on the built wheel instead of the sources. With
 # POOLER=--pgbouncer, the connections of the application go through PgBouncer in transaction mode; PGBOUNCER=... names
