@@ -208,6 +208,17 @@ async def test_a_redemption_of_a_voucher_or_with_a_limit_for_each_waits_for_the_
     assert (await waiting).status_code == 201
 
 
+async def test_a_voucher_that_was_archived_while_a_redemption_waited_for_it_is_refused(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    with rivalling(addresses) as rival:
+        rival.execute("update vouchers set is_archived = true where organization_id = %s and code = 'V1'", [shop.id])
+        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        await until_blocked(superuser)
+        rival.commit()
+    assert (await waiting).status_code == 409
+
+
 async def test_a_redemption_of_a_global_code_with_only_a_limit_for_each_organization_waits_for_its_lock(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
