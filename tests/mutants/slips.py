@@ -100,10 +100,14 @@ def served_modules(sources: Path) -> set[Path]:
 
 
 def latest_functions(root: Path) -> Iterator[Path]:
-    """The files of the latest versions of all SQL functions."""
-    for folder in sorted((root / "migrations" / "functions").iterdir()):
-        versions = sorted(folder.glob("v*.sql"), key=lambda file: int(file.stem[1:]))
-        yield from versions[-1:]
+    """The files of the latest versions of all SQL functions that this release calls; others are for the last one."""
+    latest: dict[str, Path] = {}
+    for file in sorted((root / "migrations" / "functions").glob("*/v*.sql"), key=lambda file: int(file.stem[1:])):
+        latest[file.parent.name] = file
+    callers = [file.read_text() for file in [*(root / "src").rglob("*.py"), *latest.values()]]
+    for name, file in sorted(latest.items()):
+        if sum(name in text for text in callers) > 1 or "returns trigger" in file.read_text():
+            yield file
 
 
 def is_excluded(file: Path) -> bool:
