@@ -59,6 +59,7 @@ def of_connections(settings: Settings) -> ConnectionLimits:
         write_seconds=settings.write_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
         max_connections=settings.max_connections,
+        unread_bytes=settings.unread_mib * 1024 * 1024,
         unread_bytes_of_one=settings.organization_unread_mib * 1024 * 1024,
     )
 

@@ -133,9 +133,10 @@ class Settings(BaseSettings):
     share_wait_seconds: float = Field(2, gt=0, description="How long a request beyond that share waits before its 429.")
     bodies_mib: int = Field(64, ge=1, description="Request bodies in the memory of a process at once.")
     organization_bodies_mib: int = Field(16, ge=1, description="Request bodies of one organization, likewise.")
-    organization_unread_mib: int = Field(
-        32, ge=1, description="Responses of one organization that its clients have not read yet, in a process."
+    unread_mib: int = Field(
+        128, ge=1, description="Responses in the memory of a process that their clients have not read yet."
     )
+    organization_unread_mib: int = Field(32, ge=1, description="Unread responses of one organization, likewise.")
     uploads_mib: int = Field(1024, ge=100, description="Uploaded files on the disk of a process at once.")
     organization_uploads_mib: int = Field(200, ge=100, description="Uploaded files of one organization, likewise.")
     organization_open_imports: int = Field(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class ConnectionLimits:
     """The limits of the connections of one process; times are in seconds.
 
-    `unread_bytes_of_one` are bytes of responses that the clients of one organization have not read yet.
+    `unread_bytes` are bytes of responses that clients have not read yet, and `unread_bytes_of_one` those of the clients
+    of one organization.
     """
 
     head_bytes: int = 32 * 1024
@@ -17,4 +18,5 @@ class ConnectionLimits:
     write_seconds: float = 60
     keep_alive_seconds: float = 75
     max_connections: int = 4000
+    unread_bytes: int = 128 * 1024 * 1024
     unread_bytes_of_one: int = 32 * 1024 * 1024

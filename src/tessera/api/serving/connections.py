@@ -42,7 +42,7 @@ class ConnectionGuard:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self.unread = UnreadResponses(per_organization=limits.unread_bytes_of_one)
+        self.unread = UnreadResponses(limits.unread_bytes, per_organization=limits.unread_bytes_of_one)
         self.now = 0.0
         self.is_draining = False  # each connection is closed after its next response
         # Shared with the other processes of the address: whether all of them end, so that none is ready.

@@ -15,17 +15,21 @@ MESSAGE = "Your organization has not read many of its responses yet. Read them, 
 class UnreadResponses:
     """The bytes of the responses of each organization that the system has not taken over from this process."""
 
-    def __init__(self, *, per_organization: int) -> None:
+    def __init__(self, total: int, *, per_organization: int) -> None:
+        self._total = total
         self._per_organization = per_organization
         self._bytes: Counter[UUID] = Counter()
+        self._sum = 0
 
     def admit(self, organization_id: UUID) -> None:
-        """Raise TooManyRequests if too much of this organization is unread."""
-        if self._bytes[organization_id] > self._per_organization:
+        """Raise TooManyRequests if too much of this organization is unread, or some of it and too much in all."""
+        own = self._bytes[organization_id]
+        if own > self._per_organization or (own and self._sum > self._total):
             raise TooManyRequests(MESSAGE, limit="unread responses")
 
     def add(self, organization_id: UUID, size: int) -> None:
         """Count bytes that wait, or no longer wait if `size` is negative."""
+        self._sum += size
         self._bytes[organization_id] += size
         if self._bytes[organization_id] <= 0:
             del self._bytes[organization_id]
