@@ -279,7 +279,7 @@ def _of_exam(codes: Select[UUID], *, has_narrower_filter: bool) -> Select[UUID]:
         StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
     )
     is_of_exam = PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
-    if has_narrower_filter:
+    if has_narrower_filter:  # a join may also start from the codes of the other filter
         return codes.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(is_of_exam)
     return restrictions.codes_of_exams(codes, is_of_exam, _ORGANIZATION_ID)
 
