@@ -14,7 +14,7 @@ from sqlalchemy import Index, NullPool, create_engine
 from sqlalchemy.schema import SchemaItem
 
 from migrations import functions
-from tessera.kit.db.engine import SETTINGS
+from tessera.kit.db.engine import DEAD_CLIENT, SETTINGS
 from tessera.kit.db.table_base import Base
 from tessera.metadata import metadata
 from tessera.provision import Addresses
@@ -277,4 +277,4 @@ def test_the_application_has_settings_that_no_pooler_loses(catalog: psycopg.Conn
         "select unnest(setconfig) from pg_db_role_setting s join pg_database d on d.oid = setdatabase"
         " where datname = current_database() and setrole = 'tessera_app'::regrole"
     ).fetchall()
-    assert dict(setting.split("=") for (setting,) in rows) == SETTINGS
+    assert dict(setting.split("=") for (setting,) in rows) == SETTINGS | DEAD_CLIENT

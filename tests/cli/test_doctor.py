@@ -21,7 +21,7 @@ from tessera.cli.checks.work import check_work
 from tessera.kit.db.backlog import Backlog, Jobs
 from tessera.kit.db.connections import connected
 from tessera.kit.db.diagnosis import Schema, Server
-from tessera.kit.db.engine import SETTINGS
+from tessera.kit.db.engine import DEAD_CLIENT, SETTINGS
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
@@ -47,7 +47,7 @@ SCHEMA = Schema(
     open_tables=[],
     own_tables=[],
     invalid_indexes=[],
-    role_settings=list(SETTINGS),
+    role_settings=list(SETTINGS | DEAD_CLIENT),
     version=SchemaVersion("0020", "0014"),
 )
 BACKLOG = Backlog(

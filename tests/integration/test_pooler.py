@@ -9,7 +9,7 @@ from tests.support.pooling import forwards_prepared_statements, needs_pgbouncer,
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.kit.db.engine import SETTINGS, STATEMENT_SECONDS
+from tessera.kit.db.engine import SETTINGS, STATEMENT_SECONDS, TRANSACTION_SECONDS
 from tessera.kit.db.roles import APPLICATION_ROLE
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
@@ -40,6 +40,23 @@ async def test_a_login_of_another_role_has_the_settings_of_the_application_in_it
     _, settings = await state(database)
     await database.close()
     assert settings == {"user": APPLICATION_ROLE, **SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("deadline", "limit"), [(STATEMENT_SECONDS, TRANSACTION_SECONDS), (60, 65), (900, 905), (None, 0)]
+)
+async def test_a_transaction_has_a_limit_beyond_its_deadline(
+    addresses: Addresses, deadline: float | None, limit: int
+) -> None:
+    """Without it, a client that stops in the middle of its statements would keep its locks."""
+    database = Database(addresses.application, pool_size=1, deadline=deadline)
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        query = "select setting::int / 1000 from pg_settings where name = 'transaction_timeout'"
+        seconds = await work.connection.scalar(text(query))
+    await database.close()
+    if seconds is None:
+        pytest.skip("Postgres has no such limit before version 17")
+    assert seconds == limit
 
 
 @needs_pgbouncer

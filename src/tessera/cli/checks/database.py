@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tessera.cli.checks.outcomes import Level, Outcome, assess, names
 from tessera.kit.db.diagnosis import Schema, Server
-from tessera.kit.db.engine import SETTINGS
+from tessera.kit.db.engine import DEAD_CLIENT, SETTINGS
 from tessera.settings import Settings
 
 MIN_MAJOR_VERSION = 15
@@ -116,7 +116,7 @@ def check_schema(schema: Schema | None, *, code: str) -> Iterator[Outcome]:
         f"tables of {schema.role}: {names(schema.own_tables)}",
         remedy=f"An owner can turn row-level security off: {schema.role} must own nothing (reassign owned by ..).",
     )
-    missing = sorted(SETTINGS.keys() - set(schema.role_settings))
+    missing = sorted((SETTINGS | DEAD_CLIENT).keys() - set(schema.role_settings))
     yield assess(
         "settings of the role",
         not missing,

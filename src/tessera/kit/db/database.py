@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.batching import Batcher
 from tessera.kit.db import failures, schema_version
-from tessera.kit.db.engine import IS_DISTRIBUTED, STATEMENT_ERRORS, STATEMENT_SECONDS, create_engine
+from tessera.kit.db.engine import (
+    IS_DISTRIBUTED,
+    LIMIT_TRANSACTION,
+    STATEMENT_ERRORS,
+    STATEMENT_SECONDS,
+    TRANSACTION_SECONDS,
+    create_engine,
+)
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_together, hold, pin_to
@@ -115,8 +122,8 @@ class Database:
             statements = [_BEGIN.get(access, "BEGIN"), pin_to(organization_id)]
             if partner_id is not None:
                 statements.append(f"SET LOCAL app.partner_id = '{partner_id}'")
-            local = {**_time_limits(self._deadline), **(settings or {})}
-            statements += [f"SET LOCAL {name} = '{value}'" for name, value in local.items()]
+            statements += _time_limits(self._deadline)
+            statements += [f"SET LOCAL {name} = '{value}'" for name, value in (settings or {}).items()]
             if access is Access.CHANGE:
                 statements.append(hold(organization_id))
             connection = await _retry_on_stale_connection(lambda: self._begin(*statements))
@@ -223,12 +230,18 @@ class Database:
         return connection
 
 
-def _time_limits(deadline: float | None) -> Mapping[str, str]:
-    """Settings of a transaction that may take longer than the limits of the role."""
+def _time_limits(deadline: float | None) -> Sequence[str]:
+    """Statements for a transaction that may take longer than the limits of the session."""
     if deadline is not None and deadline <= STATEMENT_SECONDS:
-        return {}
+        return []
     limit = f"{deadline or 0:g}s"
-    return {"statement_timeout": limit, "lock_timeout": limit, "idle_in_transaction_session_timeout": "10min"}
+    limits = {"statement_timeout": limit, "lock_timeout": limit, "idle_in_transaction_session_timeout": "10min"}
+    # The deadline comes first, because only it gives an answer that says what happened.
+    longest = f"{deadline + TRANSACTION_SECONDS - STATEMENT_SECONDS:g}s" if deadline else "0"
+    return [
+        *(f"SET LOCAL {name} = '{value}'" for name, value in limits.items()),
+        LIMIT_TRANSACTION.format(limit=longest, is_local="true"),
+    ]
 
 
 @asynccontextmanager

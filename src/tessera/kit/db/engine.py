@@ -31,8 +31,12 @@ STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
 # The longest a statement runs, unless its transaction has a longer limit.
 STATEMENT_SECONDS = 15
 
-# The settings of each connection. The role has the same ones (migrations 0018 and 0026), for poolers, which reject them
-# as startup options and lose those of a session; a login with another role has only those of its session.
+# A client that vanishes sends nothing. With these its connections end within about ten seconds, and so do their
+# transactions with their locks. Postgres ignores them for Unix sockets.
+DEAD_CLIENT = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+
+# The settings of each connection. The role has the same ones (migrations 0018, 0026 and 0047), for poolers, which
+# reject them as startup options and lose those of a session; a login with another role has only those of its session.
 SETTINGS = {
     # Times are returned in the session's time zone; in another zone, the last hours of the year 9999 may overflow.
     "TimeZone": "UTC",
@@ -52,8 +56,20 @@ SETTINGS = {
     # A statement ends soon after its connection was closed, because nobody waits for its result.
     "client_connection_check_interval": "1s",
 }
+# The longest transaction, unless it has a longer limit. The other limits do not end one whose client has sent only a
+# part of the statements that the server awaits. Only sessions have this limit: it would end transactions of the last
+# release, whose jobs know no such limit.
+TRANSACTION_SECONDS = 20
+# Postgres has that limit since version 17.
+LIMIT_TRANSACTION = """
+select set_config('transaction_timeout', '{limit}', {is_local})
+where current_setting('transaction_timeout', true) is not null
+"""
 # Executed once on each new connection.
-SESSION = "; ".join(f"set {name} = '{value}'" for name, value in SETTINGS.items())
+SESSION = "; ".join(
+    [f"set {name} = '{value}'" for name, value in (SETTINGS | DEAD_CLIENT).items()]
+    + [LIMIT_TRANSACTION.format(limit=f"{TRANSACTION_SECONDS}s", is_local="false")]
+)
 
 # Executed once on each connection of the job queue, which deletes old jobs in one statement.
 QUEUE_SESSION = "set statement_timeout = '10min'"

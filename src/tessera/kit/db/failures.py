@@ -16,6 +16,7 @@ _LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"
 _CAUSES = {
     "25006": "the server is read-only, like a standby",
     "25P03": "the transaction was idle for too long",
+    "25P04": "the transaction took too long",
     "40001": "concurrent transactions conflicted",
     "40P01": "concurrent transactions waited for each other",
     "53100": "the disk of the server is full",
