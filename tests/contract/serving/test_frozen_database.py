@@ -25,7 +25,7 @@ from tessera import main, schema
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.kit.db import database as kit_database
-from tessera.kit.db import outage_log
+from tessera.kit.db import engine, outage_log
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.errors import DeadlineExceeded
@@ -128,6 +128,27 @@ async def test_a_request_over_its_deadline_drops_all_connections_to_a_silent_ser
         wire.swallow()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(use(), SECONDS)
+        wire.heal()
+        await asyncio.wait_for(asyncio.gather(use(), use()), 30)
+        await database.close()
+
+
+async def test_connections_that_died_while_they_were_idle_fail_no_request(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
+    monkeypatch.setattr(engine, "ANSWER_SECONDS", SECONDS)
+    address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
+    with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
+        database = Database(wire.url(str(address)), pool_size=2, deadline=60)
+
+        async def use() -> None:
+            async with database.unit_of_work(new_id()) as work:
+                await work.connection.exec_driver_sql("select pg_sleep(0.01)")
+            await database.execute("select", {})
+
+        await asyncio.gather(use(), use())
+        wire.swallow()
         wire.heal()
         await asyncio.wait_for(asyncio.gather(use(), use()), 30)
         await database.close()

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from functools import partial
+from math import inf
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -113,6 +114,37 @@ class PromptConnection(psycopg.AsyncConnection[Any]):
             raise
 
 
+# A network may swallow what is sent over a connection without closing it. After IDLE_SECONDS without an answer, the
+# next one must come within ANSWER_SECONDS, or the connection is closed. Its user then tries again with a new one.
+IDLE_SECONDS = 10.0
+ANSWER_SECONDS = 2.0
+
+
+class PooledConnection(PromptConnection):
+    """A connection that closes, too, when it was idle outside a transaction and is dead."""
+
+    _answered_at = inf
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109
+        """Wait for the generator of an operation, as the driver does."""
+        time = asyncio.get_running_loop().time
+        is_idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+        if is_idle and time() - self._answered_at > IDLE_SECONDS:
+            result = await self._wait_briefly(super().wait(gen, interval))
+        else:
+            result = await super().wait(gen, interval, timeout)
+        self._answered_at = time()
+        return result
+
+    async def _wait_briefly(self, result: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await result
+        except TimeoutError:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the server does not answer over a connection that was idle") from None
+
+
 class TracedCursor(psycopg.AsyncCursor[Any]):
     """A cursor with a span for each statement."""
 
@@ -145,7 +177,7 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     }
     if not prepare_statements:
         arguments["prepare_threshold"] = None
-    arguments["async_creator_fn"] = PromptConnection.connect
+    arguments["async_creator_fn"] = PooledConnection.connect
     if tracing.is_configured():
         arguments["cursor_factory"] = TracedCursor
     address = with_driver(url)
