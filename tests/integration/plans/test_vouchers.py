@@ -18,6 +18,7 @@ from tessera.api.serving.resources import Resources
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.persons import service as persons
 from tessera.provision import Addresses
+from tessera.vouchers.issued.actions import service as actions
 
 COUNT = 30_000
 TABLES = ("voucher_purchases", "vouchers", "voucher_partners", "voucher_programs", "store_exams")
@@ -164,6 +165,16 @@ async def test_the_vouchers_that_a_candidate_used_are_found_by_an_index(
     (search,) = [each for each in sent if "by_person_id = any" in each.text.lower()]
     for plan in plans(large_tables.addresses, large_tables.tenant, None, search):
         assert sum(read for _, read in scans(plan)) <= 2
+
+
+async def test_the_vouchers_of_a_purchase_are_locked_by_an_index(resources: Resources, large_tables: Loaded) -> None:
+    for (_, partner_id), count in zip(large_tables.callers, (1_000, 500), strict=True):
+        with record_statements(resources.database) as sent:
+            async with resources.database.unit_of_work(large_tables.tenant.id, partner_id=partner_id) as work:
+                assert len(await actions.lock_purchase(work, UUID("00000000-0000-7000-8000-000000000007"))) == count
+        (lock,) = [each for each in sent if "FOR UPDATE" in each.text]
+        for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, lock):
+            assert sum(read for _, read in scans(plan)) == count
 
 
 async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants_rows(

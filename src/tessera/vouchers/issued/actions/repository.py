@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ColumnElement, Text, Uuid, any_, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from tessera.kit.db.arrays import Uuids
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherState
@@ -14,19 +16,19 @@ from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
 
-# Without `any`, a plan for many changes reads all vouchers of the organization and compares each with every change.
+# Each voucher looks its new state up by its id. A join with the changes would be a nested loop, which compares each
+# voucher with every change.
 CHANGE_ALL = """
 update vouchers v
-set is_active = changed.is_active, is_archived = changed.is_archived, expires_at = changed.expires_at,
-    assigned_at = changed.assigned_at, recipient_email = changed.recipient_email, version = changed.version
-from unnest(
-    %(ids)s::uuid[], %(is_active)s::boolean[], %(is_archived)s::boolean[], %(expires_at)s::timestamptz[],
-    %(assigned_at)s::timestamptz[], %(recipient_email)s::text[], %(version)s::integer[]
-) as changed (id, is_active, is_archived, expires_at, assigned_at, recipient_email, version)
-where v.organization_id = %(organization_id)s and v.id = any(%(ids)s::uuid[]) and v.id = changed.id
+set (is_active, is_archived, expires_at, assigned_at, recipient_email, version) = (
+    select is_active, is_archived, expires_at, assigned_at, recipient_email, version
+    from jsonb_to_record(%(changes)s::jsonb -> v.id::text) as changed (
+        is_active boolean, is_archived boolean, expires_at timestamptz, assigned_at timestamptz, recipient_email text,
+        version integer
+    )
+)
+where v.organization_id = %(organization_id)s and v.id = any(%(ids)s::uuid[])
 """
-# The plan compares each voucher with every change, so the time would grow with the square of their number.
-CHANGES_AT_ONCE = 500
 _CHANGED_COLUMNS = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
 
 
@@ -48,11 +50,6 @@ class VoucherActionRepository:
         )
         return {row.code: row.id for row in await self._connection.execute(statement)}
 
-    async def list_ids(self, purchase_id: UUID) -> Sequence[UUID]:
-        """The ids of the vouchers of a purchase that are visible to the unit of work."""
-        statement = select(Voucher.id).where(*self._of_purchase(purchase_id))
-        return (await self._connection.execute(statement)).scalars().all()
-
     async def list_assigned(self, purchase_id: UUID) -> Sequence[AssignedVoucher]:
         """The vouchers of a purchase that have a recipient and are visible to the unit of work, oldest first."""
         columns = [getattr(Voucher, name) for name in AssignedVoucher._fields]
@@ -66,20 +63,24 @@ class VoucherActionRepository:
     async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
         """The vouchers with these ids, locked FOR UPDATE in id order so that concurrent calls cannot deadlock."""
         ids = literal(list(voucher_ids), ARRAY(Uuid))
-        statement = (
-            select(*_COLUMNS)
-            .where(Voucher.organization_id == self._organization_id, Voucher.id == any_(ids))
-            .order_by(Voucher.id)
-            .with_for_update()
+        return await self._lock(Voucher.organization_id == self._organization_id, Voucher.id == any_(ids))
+
+    async def lock_purchase(self, purchase_id: UUID) -> Mapping[UUID, VoucherState]:
+        """The vouchers of a purchase that are visible to the unit of work, locked FOR UPDATE in id order."""
+        return await self._lock(*self._of_purchase(purchase_id))
+
+    async def _lock(self, *conditions: ColumnElement[bool]) -> Mapping[UUID, VoucherState]:
+        rows = await self._connection.execute(
+            select(*_COLUMNS).where(*conditions).order_by(Voucher.id).with_for_update()
         )
-        rows = await self._connection.execute(statement)
         return {row.id: VoucherState(**row._mapping) for row in rows}
 
     async def change_all(self, vouchers: Sequence[VoucherState]) -> None:
         """Write the states and versions of locked vouchers."""
-        for start in range(0, len(vouchers), CHANGES_AT_ONCE):
-            changed = vouchers[start : start + CHANGES_AT_ONCE]
-            columns = {name: [getattr(voucher, name) for voucher in changed] for name in _CHANGED_COLUMNS}
-            ids = [voucher.id for voucher in changed]
-            parameters = {"organization_id": self._organization_id, "ids": ids, **columns}
-            await self._connection.exec_driver_sql(CHANGE_ALL, parameters)
+        changes = {str(voucher.id): {name: getattr(voucher, name) for name in _CHANGED_COLUMNS} for voucher in vouchers}
+        parameters = {
+            "organization_id": self._organization_id,
+            "ids": Uuids([voucher.id for voucher in vouchers]),
+            "changes": orjson.dumps(changes).decode(),
+        }
+        await self._connection.exec_driver_sql(CHANGE_ALL, parameters)

@@ -1,13 +1,15 @@
 """Actions on vouchers: one voucher, or up to a thousand in a fixed number of statements."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Change
+from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
@@ -108,8 +110,7 @@ def _outcomes(
 
 async def lock_purchase(work: UnitOfWork, purchase_id: UUID) -> list[VoucherState]:
     """The vouchers of a purchase, locked FOR UPDATE, in the order of their ids."""
-    repository = VoucherActionRepository(work)
-    return list((await repository.lock(await repository.list_ids(purchase_id))).values())
+    return list((await VoucherActionRepository(work).lock_purchase(purchase_id)).values())
 
 
 async def list_assigned(work: UnitOfWork, purchase_id: UUID) -> Sequence[AssignedVoucher]:
@@ -129,8 +130,8 @@ async def write(
             action=_AUDIT_ACTIONS[action],
             kind=_VOUCHERS.kind,
             id=after.id,
-            before=asdict(before.masked),
-            after=asdict(after.masked),
+            before=_logged(before),
+            after=_logged(after),
         )
         for before, after in changes
     ]
@@ -138,6 +139,10 @@ async def write(
     await totals.change(
         work, [(after.partner_id, _counted_state(before), _counted_state(after)) for before, after in changes]
     )
+
+
+def _logged(voucher: VoucherState) -> Mapping[str, Any]:
+    return row_of(voucher) | {"code": codes.mask(voucher.code)}
 
 
 def _counted_state(voucher: VoucherState) -> CountedState:
