@@ -1,10 +1,12 @@
 """Statements on the audit log of one tenant."""
 
+import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +62,10 @@ with entries as (
 insert into audit_unsealed (organization_id, entry_id) select %(organization_id)s, unnest(%(ids)s::uuid[])
 returning 1
 """)
+
+# As many changes take up to a second to convert, during which other requests must not wait. And a connection keeps the
+# plans by which it checks foreign keys: one that it made for a nearly empty log reads the whole log for each entry.
+MANY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +174,12 @@ class AuditRepository:
         if not changes:
             return
         driver = await driver_of(self._connection)
-        await ADD_ALL.send(driver, _values(self._organization_id, self._actor, changes, now=now))
+        values = partial(_values, self._organization_id, self._actor, changes, now=now)
+        if len(changes) < MANY:
+            await ADD_ALL.send(driver, values())
+        else:
+            await driver.execute("discard plans")
+            await ADD_ALL.send(driver, await asyncio.to_thread(values))
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""

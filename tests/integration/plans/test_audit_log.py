@@ -5,11 +5,15 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
 from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
 from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
+from tessera.audit import service as audit
+from tessera.audit.service import Change
+from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 
 LONG, BESIDE = 50_000, 10_000
@@ -68,3 +72,23 @@ async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
         assert (mode, rows_read(plan)) <= (mode, bound)
         assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))
+
+
+async def test_many_entries_are_checked_by_plans_for_many(resources: Resources, tenant: Tenant) -> None:
+    changes = [Change(action="Updated", kind="Thing", id=new_id(), after={"n": n}) for n in range(1000)]
+    async with resources.database.unit_of_work(tenant.id) as work:
+
+        async def execute(*statements: str) -> None:
+            for statement in statements:
+                await work.connection.exec_driver_sql(statement)
+
+        # The connection keeps plans for its foreign keys that are right for a log of a few entries.
+        await execute("discard plans", "set local plan_cache_mode = force_generic_plan")
+        await execute("set local enable_seqscan = on", "set local enable_indexscan = off")
+        await audit.record_all(work, changes[:1], now=NOW)
+        await execute("set local enable_seqscan = off", "set local enable_indexscan = on")
+        query = "select seq_scan from pg_stat_xact_user_tables where relname = 'audit_entries'"
+        before = (await work.connection.exec_driver_sql(query)).scalar_one()
+        await audit.record_all(work, changes, now=NOW)
+        after = (await work.connection.exec_driver_sql(query)).scalar_one()
+    assert (before, after) == (1, 1)
