@@ -55,6 +55,9 @@ def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - any value of a domain record
     match value:
+        # Most values are texts, ids and money, and it takes longest to see that one is no Mapping.
+        case str() | UUID() | Decimal():
+            return str(value)
         case int() if abs(value) > MAX_INTEGER:
             return str(value)
         case None | bool() | int() | float():
@@ -65,7 +68,5 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401 - any value of a domain reco
             return json_values(value)
         case list() | tuple():
             return [_json_value(item) for item in value]
-        case str() | UUID() | Decimal():
-            return str(value)
         case _:
             raise TypeError(f"cannot be recorded: {type(value).__name__}")
