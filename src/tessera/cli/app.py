@@ -59,7 +59,8 @@ class LazyCommand(TyperCommand):
         """Import the module, and return the command or the group."""
         module, description = (COMMANDS | GROUPS)[str(self.name)]
         group = get_group(import_module(f"tessera.cli.{module}").commands)
-        gc.enable()  # see tessera.cli.run
+        gc.freeze()  # otherwise, the first collections traverse all imported objects, see tessera.cli.run
+        gc.enable()
         if self.name in COMMANDS:
             return group.commands[self.name]
         group.help = description

@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tessera.identity.authentication import repository
 from tessera.identity.authentication.credentials import Credential, CredentialKind, WrongSecret
@@ -11,7 +12,9 @@ from tessera.identity.rules import Principal, Standing, in_good_standing, rights
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.unit_of_work import Reader
 from tessera.kit.errors import NotAuthenticated
-from tessera.kit.tokens import TokenSigner
+
+if TYPE_CHECKING:
+    from tessera.kit.tokens import TokenSigner
 
 _ACTOR_KINDS = {
     CredentialKind.KEY: ActorKind.API_KEY,
@@ -40,7 +43,7 @@ def is_valid_key(digest: bytes, standing: Standing, *, key: Credential, now: dat
     return hmac.compare_digest(digest, key.digest or b"") and in_good_standing(standing, now=now)
 
 
-def token_for_client(signer: TokenSigner, principal: Principal, *, now: datetime, lifetime: timedelta) -> str:
+def token_for_client(signer: "TokenSigner", principal: Principal, *, now: datetime, lifetime: timedelta) -> str:
     """A short-lived Bearer token for an authenticated client."""
     claims = {
         "org": str(principal.organization_id),

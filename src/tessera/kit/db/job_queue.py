@@ -1,15 +1,18 @@
 """The job queue: jobs are queued in the transaction of the change that causes them."""
 
 from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
-from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import ConnectorException
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit import tracing
 from tessera.kit.db.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from procrastinate import App
 
 NAMESPACE = "tessera"
 # Counting stops here, because more waiting jobs make no difference.
@@ -21,9 +24,6 @@ select count(*) from (
 ) as waiting
 """
 
-# Queues jobs on the connections of units of work, and never opens a connection.
-_deferring = App(connector=PsycopgConnector())
-
 
 async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], priority: int = 0) -> None:
     """Queue one job of this organization for each mapping of arguments; the jobs run if this transaction commits.
@@ -31,9 +31,11 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], prio
     Jobs of a higher priority run first. Each waiting job of the organization lowers the priority of its next job by
     one, so that organizations take turns.
     """
+    from procrastinate.exceptions import ConnectorException  # noqa: PLC0415 - see _deferring
+
     name = f"{NAMESPACE}:{task}"
     waiting = await _count_waiting(work.connection, work.organization_id, name)
-    configured = _deferring.configure_task(name)
+    configured = _deferring().configure_task(name)
     common = {"organization_id": str(work.organization_id), **tracing.parent_of_job()}
     jobs = [
         configured.make_new_job(**common, **values).evolve(priority=priority - waiting - number)
@@ -46,6 +48,15 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], prio
         if isinstance(error.__cause__, psycopg.Error):
             raise error.__cause__ from error
         raise
+
+
+@cache
+def _deferring() -> "App":
+    """An application that queues jobs on the connections of units of work, and never opens a connection."""
+    # Few commands queue jobs, and the others would wait a tenth of their start. Servers import it for the worker.
+    from procrastinate import App, PsycopgConnector  # noqa: PLC0415
+
+    return App(connector=PsycopgConnector())
 
 
 async def _count_waiting(connection: AsyncConnection, organization_id: UUID, task_name: str) -> int:
