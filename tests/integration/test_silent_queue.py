@@ -1,9 +1,10 @@
-"""A worker whose database stops responding without closing a connection, and responds again over new ones."""
+"""A worker whose database stops responding without closing a connection, or refuses to write."""
 
 import asyncio
 import os
 from pathlib import Path
 
+import psycopg
 import pytest
 from procrastinate import Blueprint
 from sqlalchemy import make_url
@@ -45,3 +46,38 @@ async def test_a_worker_leaves_a_silent_server_and_works_over_new_connections(
         stopping.set()
         await working
         await database.close()
+
+
+async def test_a_worker_that_cannot_write_the_outcome_of_a_job_leaves_it_to_its_successor(
+    addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    queue, tasks = f"refused-{os.getpid()}", Blueprint()
+
+    @tasks.task(name=queue, queue=queue)
+    async def succeed() -> None:
+        pass
+
+    superuser.execute(
+        "create function refuse_outcome() returns trigger language plpgsql as"
+        " $$ begin raise exception 'the disk is full' using errcode = '53100'; end $$;"
+        " create trigger refuse_outcome before update of status on procrastinate_jobs for each row"
+        f" when (new.queue_name = '{queue}' and new.status = 'succeeded') execute function refuse_outcome()"
+    )
+    try:
+        app, direct = create_jobs(addresses.application, tasks), create_jobs(addresses.application, tasks)
+        database, stopping = Database(addresses.application, pool_size=1), asyncio.Event()
+        worker = keep_working(app, stopping=stopping, heartbeat=Heartbeat(), context={"database": database})
+        working = asyncio.create_task(worker)
+        async with direct.open_async():
+            await direct.configure_task(f"tessera:{queue}", queue=queue).defer_async()
+
+        def is_left() -> bool:
+            query = "select from procrastinate_jobs where queue_name = %s and status = 'doing' and worker_id is null"
+            return superuser.execute(query, [queue]).fetchone() is not None
+
+        await until("the worker left its job", is_left, seconds=20)
+        stopping.set()
+        await working
+        await database.close()
+    finally:
+        superuser.execute("drop function refuse_outcome cascade")

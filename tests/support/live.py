@@ -30,3 +30,5 @@ def serving(app: FastAPI, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator
             server.should_exit = True
             thread.join(60)
             assert not thread.is_alive(), "the server did not end within 60 s"
+            # The end of a server waits for what it believes to run.
+            assert not server.server_state.tasks

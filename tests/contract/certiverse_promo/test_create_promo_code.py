@@ -64,6 +64,13 @@ async def test_what_is_optional_may_be_left_out(client: httpx.AsyncClient, tenan
         },
     )
     assert await names(client, tenant, "?status=Inactive") == ["SPRING25"]
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    defaults = {
+        name: each["default"]
+        for name, each in schemas["PromoCodeCreateCommand"]["properties"].items()
+        if name in MINIMAL and "default" in each
+    }
+    assert answer.json() | defaults == answer.json()
 
 
 @pytest.mark.parametrize("left_out", [..., None], ids=["absent", "null"])

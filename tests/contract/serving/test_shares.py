@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import TOKEN_KEYS
+from tests.conftest import TOKEN_KEYS, Clock
 from tests.support import promo_code_requests
 from tests.support.carevalidate_requests import validate
 from tests.support.factories import Tenant, add_promo_codes, percent_code
@@ -225,7 +225,7 @@ async def test_large_forms_of_strangers_leave_room_for_the_forms_of_clients(
 
 
 async def test_batches_and_holds_have_a_cap_for_each_organization(
-    resources: Resources, tenant: Tenant, other_tenant: Tenant
+    resources: Resources, tenant: Tenant, other_tenant: Tenant, clock: Clock
 ) -> None:
     settings = Settings(token_keys=TOKEN_KEYS, organization_open_batches=2, organization_holds=3)
     app = create_app(main.create_resources(settings, resources.database, schema_revision="any", clock=resources.clock))
@@ -253,6 +253,8 @@ async def test_batches_and_holds_have_a_cap_for_each_organization(
         assert {answer.json()["detail"] for answer in holds if answer.status_code == 429} == {words}
         assert (await hold(tenant, 9)).status_code == 201
         assert (await hold(other_tenant, 1, holdSeconds=60)).status_code == 201
+        clock.advance(seconds=60)  # at its end, a hold no longer counts
+        assert (await hold(tenant, 8, holdSeconds=60)).status_code == 201
 
 
 STORING = [

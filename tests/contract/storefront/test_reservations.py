@@ -7,7 +7,15 @@ import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import RESERVATIONS, act, create_redemption, reasons, redeem, update_reservation
-from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
+from tests.support.voucher_factories import (
+    add_partner,
+    add_program,
+    add_purchase,
+    add_user,
+    add_vouchers,
+    usage,
+    voucher,
+)
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
@@ -39,9 +47,9 @@ async def booking(client: httpx.AsyncClient, tenant: Tenant, code: str = "RSV-1"
     return body
 
 
-async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, str, bool]:
+async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant, code: str = "PAID") -> tuple[str, str, bool]:
     """The voucher's properties about its reservation."""
-    answer = await client.get("/api/vouchers?voucherCode=PAID", headers=tenant.bearer)
+    answer = await client.get(f"/api/vouchers?voucherCode={code}", headers=tenant.bearer)
     (records,) = answer.json()["data"]
     return records["reservationCode"], records["reservationStatus"], records["isUsed"]
 
@@ -143,6 +151,19 @@ async def test_a_voucher_that_was_given_back_follows_only_its_latest_reservation
     await create_redemption(client, shop, "PAID", "RSV-3")
     await update_reservation(client, shop, "RSV-2", "NoShow")
     assert await voucher_reservation(client, shop) == ("RSV-3", "Created", True)
+
+
+async def test_a_voucher_that_was_used_elsewhere_for_a_reservation_of_the_same_code_does_not_follow_it(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant
+) -> None:
+    partner = await add_partner(resources, shop, "Other Corp")
+    purchase = await add_purchase(resources, shop, partner, await add_program(resources, shop, "Other"), "VP-2")
+    used = usage(shop.exam_ids["NCA-GENL"], "RSV-1")
+    await add_vouchers(resources, shop, voucher(purchase, partner, "IMPORTED", **used))
+    await create_redemption(client, shop, "PAID")
+    await update_reservation(client, shop, "RSV-1", "NoShow")
+    assert await voucher_reservation(client, shop) == ("RSV-1", "NoShow", True)
+    assert await voucher_reservation(client, shop, "IMPORTED") == ("RSV-1", "Created", True)
 
 
 async def test_the_code_of_another_reservation_is_taken(client: httpx.AsyncClient, shop: Tenant) -> None:
