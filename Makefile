@@ -10,7 +10,7 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
 
-.PHONY: run test test-wheel bench bench-organizations mutants attack drill docs upgrade-test check format lock clean
+.PHONY: run test test-wheel bench bench-organizations bench-history mutants attack drill docs upgrade-test check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime $(GUIDE)
@@ -44,6 +44,10 @@ bench: $(BIN)/.development
 # The cost of requests and of periodic tasks with 10,000 organizations, which takes some ten minutes; QUICK=1 has 1,000.
 bench-organizations: $(BIN)/.development
 	@$(BIN)/python -m benchmarks.many
+
+# Verification, export and import of an organization with a million vouchers and redemptions; QUICK=1 has 20,000.
+bench-history: $(BIN)/.development
+	@$(BIN)/python -m benchmarks.history
 
 # Plants slips in a copy, one at a time, and reports those that no test notices. MINUTES, SEED and JOBS are settings.
 mutants: $(BIN)/.development
