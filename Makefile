@@ -103,7 +103,7 @@ $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# Compiles the modules now, so that the first start is fast even with PYTHONDONTWRITEBYTECODE.
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.server"
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.cli.server, tessera.cli.worker"
 	@touch $@
 
 # The build of the package builds the guide too, without the dependencies of development.

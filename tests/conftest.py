@@ -24,7 +24,7 @@ from playwright.async_api import BrowserContext, async_playwright
 from psycopg import sql
 from sqlalchemy import make_url
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.resources import Resources
@@ -220,7 +220,7 @@ async def resources(
 @asynccontextmanager
 async def opened_resources(settings: Settings, addresses: Addresses, clock: Clock) -> AsyncIterator[Resources]:
     """The resources of an application on this database."""
-    database = main.create_database(settings, addresses.application)
+    database = provision.create_pool(settings, addresses.application)
     try:
         yield main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=clock)
     finally:
@@ -253,7 +253,7 @@ def serving_at_now(
     trusted_proxies: Sequence[str] = (),
 ) -> Iterator[str]:
     """The real application behind a real socket, with its own event loop and connections, always at NOW."""
-    database = main.create_database(settings, addresses.application)
+    database = provision.create_pool(settings, addresses.application)
     revision = schema.latest_revision()
     resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
 

@@ -39,16 +39,6 @@ def shares(settings: Settings) -> Shares:
     return Shares(limits)
 
 
-def share_of_pool(settings: Settings) -> int:
-    """The database connections that one organization may use at once."""
-    return _part(settings.pool_size, settings.organization_share_percent)
-
-
-def slot_timeouts(settings: Settings) -> SlotTimeouts:
-    """The time limits of the wait for a database connection."""
-    return SlotTimeouts(own_share=settings.share_wait_seconds)
-
-
 def of_connections(settings: Settings) -> ConnectionLimits:
     """The limits of the connections of one process."""
     return ConnectionLimits(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fastapi import FastAPI
 
 import tessera
-from tessera import limits, schema, worker
+from tessera import limits, provision, schema, worker
 from tessera.api.application import create_app
 from tessera.api.serving import server
 from tessera.api.serving.pipeline import Pipeline
@@ -57,21 +57,9 @@ def create_resources(
     )
 
 
-def create_database(settings: Settings, url: str) -> Database:
-    """The connection pool of one process; the first use opens a connection."""
-    return Database(
-        url,
-        pool_size=settings.pool_size,
-        share=limits.share_of_pool(settings),
-        slot_timeouts=limits.slot_timeouts(settings),
-        prepare_statements=settings.prepare_statements,
-        deadline=settings.request_seconds,
-    )
-
-
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:
     """The application; its lifespan runs a worker if `with_worker` is true, and closes all connections at the end."""
-    database = create_database(settings, url)
+    database = provision.create_pool(settings, url)
     database.measure()
     resources = create_resources(settings, database, schema_revision=schema_revision)
 

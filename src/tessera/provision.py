@@ -11,9 +11,11 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from tessera.kit.db.database import Database
 from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE, role_of, with_role
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.embedded_postgres.archive import Archive
+from tessera.kit.shares import SlotTimeouts
 from tessera.settings import Settings
 
 DATABASE = "tessera"
@@ -35,6 +37,18 @@ class Addresses:
     def roles(self) -> Roles:
         """The roles of the owner and of the application."""
         return role_of(self.owner, OWNER_ROLE), role_of(self.application)
+
+
+def create_pool(settings: Settings, url: str) -> Database:
+    """The connection pool of one process; the first use opens a connection."""
+    return Database(
+        url,
+        pool_size=settings.pool_size,
+        share=max(1, settings.pool_size * settings.organization_share_percent // 100),
+        slot_timeouts=SlotTimeouts(own_share=settings.share_wait_seconds),
+        prepare_statements=settings.prepare_statements,
+        deadline=settings.request_seconds,
+    )
 
 
 @contextmanager

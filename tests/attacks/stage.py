@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -20,7 +20,7 @@ TOKEN_KEYS = "attack:a-signing-key-of-the-attacks-alone-0123456789"
 @asynccontextmanager
 async def _resources(addresses: Addresses) -> AsyncIterator[Resources]:
     settings = Settings(token_keys=TOKEN_KEYS)
-    database = main.create_database(settings, addresses.application)
+    database = provision.create_pool(settings, addresses.application)
     yield main.create_resources(settings, database, schema_revision=schema.latest_revision())
     await database.close()
 

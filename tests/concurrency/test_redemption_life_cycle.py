@@ -26,7 +26,7 @@ from tests.conftest import NOW
 from tests.support.factories import add_promo_codes, create_tenant, percent_code
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.editing import Target
@@ -444,7 +444,7 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
 ) -> None:
     loop = asyncio.new_event_loop()
     resources = main.create_resources(
-        settings, main.create_database(settings, addresses.application), schema_revision=schema.latest_revision()
+        settings, provision.create_pool(settings, addresses.application), schema_revision=schema.latest_revision()
     )
     try:
         run_state_machine_as_test(

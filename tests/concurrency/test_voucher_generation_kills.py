@@ -31,7 +31,7 @@ from tests.support.purchasing import (
 )
 from tests.support.waiting import until
 
-from tessera import main, schema, worker
+from tessera import main, provision, schema, worker
 from tessera.api.serving.resources import Resources
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
@@ -213,7 +213,7 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
     schema.migrate(addresses.owner, addresses.application)
     revision = schema.latest_revision()
     resources = main.create_resources(
-        settings, main.create_database(settings, addresses.application), schema_revision=revision
+        settings, provision.create_pool(settings, addresses.application), schema_revision=revision
     )
     tenant = await buyer(resources)
     with dying.worker_process(addresses.application) as running:

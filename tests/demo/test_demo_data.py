@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from tests.demo.conftest import Demonstration, load_into
 from tests.support.sample_shop import sample_shop
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.demo import credentials
 from tessera.demo.credentials import FILE_NAME, Credentials, DemoCredentials
@@ -162,7 +162,7 @@ def without_tokens(organization: Credentials) -> Credentials:
 
 @pytest.fixture
 async def demo_app(demonstration: Demonstration, settings: Settings) -> AsyncIterator[FastAPI]:
-    database = main.create_database(settings, demonstration.addresses.application)
+    database = provision.create_pool(settings, demonstration.addresses.application)
     yield create_app(main.create_resources(settings, database, schema_revision=schema.latest_revision()))
     await database.close()
 

@@ -13,7 +13,7 @@ from tests.conftest import migrated_database
 from tests.demo.conftest import Demonstration, load_into
 from tests.support.authentication_requests import basic
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.demo import organizations
 from tessera.demo.organizations import DemoOrganization
@@ -53,7 +53,7 @@ async def small(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest.fixture
 async def client(small: Demonstration, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    database = main.create_database(settings, small.addresses.application)
+    database = provision.create_pool(settings, small.addresses.application)
     resources = main.create_resources(settings, database, schema_revision=schema.latest_revision())
     app = create_app(resources)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:

@@ -14,7 +14,7 @@ from tests.demo.conftest import Demonstration
 from tests.support.browsing import Visit, needs_chromium, put_behind_a_proxy, visiting
 from tests.support.live import serving
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.demo.storefront import page
 from tessera.settings import Settings
@@ -74,7 +74,7 @@ class Storefront(Visit):
 def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator[str]:
     resources = main.create_resources(
         settings,
-        main.create_database(settings, demonstration.addresses.application),
+        provision.create_pool(settings, demonstration.addresses.application),
         schema_revision=schema.latest_revision(),
     )
 

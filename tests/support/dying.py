@@ -18,7 +18,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 from tests.support.retaining import apply_to
 
-from tessera import cli, main, schema
+from tessera import cli, main, provision, schema
 from tessera.api.serving import server
 from tessera.kit.db.database import Database
 from tessera.kit.sockets import bind
@@ -64,7 +64,7 @@ def has_ended(process: ForkServerProcess) -> bool:
 def worker(url: str, organization: str, at: int) -> None:
     """The process of `tessera worker`."""
     _kill_this_process(organization, at)
-    asyncio.run(run_until_signalled(url, database=main.create_database(Settings(), url)))
+    asyncio.run(run_until_signalled(url, database=provision.create_pool(Settings(), url)))
 
 
 def roll_up(url: str, organization: str, at: int) -> None:

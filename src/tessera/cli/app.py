@@ -15,7 +15,7 @@ import tessera
 COMMANDS = {
     "serve": ("server", "Run the API server and a worker in one process."),
     "api": ("server", "Run the API server without a worker."),
-    "worker": ("server", "Run a worker without an API server."),
+    "worker": ("worker", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
     "distribute": ("migrate", "Distribute the tables over the nodes of Citus."),
     "backup": ("backup", "Back up the whole database to a file."),

@@ -14,7 +14,7 @@ from tests.conftest import NOW
 from tests.support import factories, guard
 from tests.support.factories import Tenant
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.embedded_postgres.server import EmbeddedPostgres
@@ -62,7 +62,7 @@ async def app(server: Server, settings: Settings) -> AsyncIterator[FastAPI]:
     schema.migrate(owner, application)
     resources = main.create_resources(
         settings,
-        main.create_database(settings, application),
+        provision.create_pool(settings, application),
         schema_revision=schema.latest_revision(),
         clock=lambda: NOW,
     )

@@ -21,7 +21,7 @@ from tests.support.factories import Tenant
 from tests.support.freezing import data_directory_of, frozen
 from tests.support.waiting import until
 
-from tessera import main, schema
+from tessera import main, provision, schema
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.kit.db import database as kit_database
@@ -53,7 +53,7 @@ async def app(postgres: str) -> AsyncIterator[FastAPI]:
     settings = Settings(token_keys=TOKEN_KEYS, pool_size=2, request_seconds=60)
     application = postgres.replace("://postgres@", "://tessera_app@")
     schema.migrate(postgres, application)
-    database = main.create_database(settings, application)
+    database = provision.create_pool(settings, application)
     yield create_app(
         main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=lambda: NOW)
     )

@@ -15,7 +15,7 @@ from tests.support.redemption_requests import URL as REDEMPTIONS
 from tests.support.redemption_requests import body
 from tests.support.responses import status_and_body
 
-from tessera import main
+from tessera import main, provision
 from tessera.api.application import create_app
 from tessera.api.http import parsing
 from tessera.api.serving.resources import Resources
@@ -36,7 +36,7 @@ async def small_app(addresses: Addresses, resources: Resources) -> AsyncIterator
     settings = Settings(
         token_keys=TOKEN_KEYS, pool_size=4, share_wait_seconds=0.05, bodies_mib=2, organization_bodies_mib=1
     )
-    database = main.create_database(settings, addresses.application)
+    database = provision.create_pool(settings, addresses.application)
     yield create_app(main.create_resources(settings, database, schema_revision="any", clock=resources.clock))
     await database.close()
 
