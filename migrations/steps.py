@@ -37,6 +37,14 @@ def create_index(name: str, definition: str, *, unique: bool = False) -> None:
         op.execute("set lock_timeout = '200ms'")
 
 
+def drop_index(name: str) -> None:
+    """Drop an index concurrently, after committing the statements so far as `commit` does."""
+    with op.get_context().autocommit_block():
+        op.execute("set lock_timeout = 0")
+        op.execute(f"drop index concurrently if exists {name}")
+        op.execute("set lock_timeout = '200ms'")
+
+
 def set_for_application(settings: Mapping[str, str]) -> None:
     """Give the application's role these settings in this database."""
     _alter_role([f"set {name} = ''{value}''" for name, value in settings.items()])

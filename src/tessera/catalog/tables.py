@@ -75,7 +75,9 @@ class ProductBundleStoreExam(Base):
             ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
         ),
         ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
-        Index(None, "organization_id", "store_exam_id"),
+        Index(
+            "product_bundle_store_exams_by_store_exam_index", "organization_id", "store_exam_id", "product_bundle_id"
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)

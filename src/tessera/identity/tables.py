@@ -100,7 +100,9 @@ class User(Base):
         ForeignKeyConstraint(
             ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
         ),
-        Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
+        Index(
+            "users_by_partner_index", "organization_id", "partner_id", "id", postgresql_where="partner_id is not null"
+        ),
         CheckConstraint("invitation in ('Invited', 'Accepted')", name="invitation"),
         CheckConstraint(
             "not (partner_id is not null"
@@ -180,7 +182,7 @@ class IssuedToken(Base):
     __impersonal__ = "organization_id id function_points created_at expires_at revoked_at version"
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
-        Index(None, "organization_id", "user_id"),
+        Index("issued_tokens_by_user_index", "organization_id", "user_id", "id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)

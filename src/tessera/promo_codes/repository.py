@@ -11,7 +11,6 @@ import orjson
 from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, false, insert, select, true
 from sqlalchemy.dialects import postgresql
 
-from tessera.catalog.tables import StoreExam
 from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
@@ -216,6 +215,7 @@ class PromoCodeRepository:
 
 
 _ORGANIZATION_ID: BindParameter[UUID] = parameter("organization_id", Uuid())
+_EXAM_ID = restrictions.exam_id(_ORGANIZATION_ID, parameter("exam_key"))
 
 
 def _row(code: NewPromoCode) -> dict[str, Any]:
@@ -251,37 +251,31 @@ def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
 
 
 def _matching(filters: frozenset[str]) -> Select[UUID]:
-    matching = select(PromoCode.id).where(
-        PromoCode.organization_id == _ORGANIZATION_ID,
-        # Without a comparison, because Postgres would not use the partial index for `is_listed is true`.
-        PromoCode.is_listed,
-        # Always a condition, so that the index also serves a filter by restriction only.
-        PromoCode.status == parameter("status")
-        if "status" in filters
-        else PromoCode.status.in_(list(map(str, Status))),
-    )
+    # Without a comparison, because Postgres would not use the partial index for `is_listed is true`.
+    matching = select(PromoCode.id).where(PromoCode.organization_id == _ORGANIZATION_ID, PromoCode.is_listed)
+    if "status" in filters:
+        matching = matching.where(PromoCode.status == parameter("status"))
+    elif "email_key" not in filters:  # so that the index also serves a filter by restriction only
+        matching = matching.where(PromoCode.status.in_(list(map(str, Status))))
     if "name_key" in filters:
         matching = matching.where(PromoCode.name_key == parameter("name_key"))
     if "restricted" in filters:
         matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
-    if "exam_key" in filters:
-        matching = _of_exam(matching, has_narrower_filter=not filters.isdisjoint({"status", "restricted"}))
-    # Joins, not lists of ids, so that the plan starts from the narrow side. Neither join duplicates a row.
     if "email_key" in filters:
-        matching = matching.join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress)).where(
-            PromoCodeEmailAddress.email_key == parameter("email_key")
-        )
+        if "exam_key" in filters:
+            matching = matching.where(restrictions.has_exam(PromoCode.__table__.c.id, _EXAM_ID, _ORGANIZATION_ID))
+        is_of_address = PromoCodeEmailAddress.email_key == parameter("email_key")
+        return restrictions.codes_restricted_to(matching, PromoCodeEmailAddress, is_of_address, _ORGANIZATION_ID)
+    if "exam_key" in filters:
+        return _of_exam(matching, has_narrower_filter=not filters.isdisjoint({"status", "restricted", "name_key"}))
     return matching
 
 
 def _of_exam(codes: Select[UUID], *, has_narrower_filter: bool) -> Select[UUID]:
-    exam = select(StoreExam.id).where(
-        StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
-    )
-    is_of_exam = PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
-    if has_narrower_filter:  # a join may also start from the codes of the other filter
+    is_of_exam = PromoCodeStoreExam.store_exam_id == _EXAM_ID
+    if has_narrower_filter:  # a join, not a list of ids, because it may also start from the codes of the other filter
         return codes.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(is_of_exam)
-    return restrictions.codes_of_exams(codes, is_of_exam, _ORGANIZATION_ID)
+    return restrictions.codes_restricted_to(codes, PromoCodeStoreExam, is_of_exam, _ORGANIZATION_ID)
 
 
 def _listed(promo_code_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:

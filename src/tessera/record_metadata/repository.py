@@ -16,7 +16,6 @@ from sqlalchemy import (
     any_,
     column,
     delete,
-    exists,
     literal,
     literal_column,
     select,
@@ -25,11 +24,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tessera.kit.db import cursors
 from tessera.kit.db.bulk_insert import insertion
-from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import MAX_RESULTS, CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.round_trips import run
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.single_rows import has_row, with_id
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.record_metadata.tables import RecordMetadata
 
@@ -46,27 +48,53 @@ def _records(kind: Kind) -> TableClause:
 _RECORDS = {kind: _records(kind) for kind in Kind}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataFilter:
     """The filter of records of one kind, whose ids are in this column, by the text of one key."""
 
     kind: Kind
+    organization_id: UUID
+    pair: KeyAndText
     record_id: ColumnElement[UUID]
 
-    def apply(
-        self, records: Select[*tuple[Any, ...]], pair: KeyAndText, organization_id: UUID
-    ) -> Select[*tuple[Any, ...]]:
+    def apply(self, records: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         """Those of these records that have the text; an index returns them in the order of RECORD_ID.
 
         Each record is looked up on its own. For a join, a plan may read all records of the organization instead.
         """
-        record = records.where(self.record_id == RECORD_ID).limit(literal_column("1")).lateral("record")
-        matches = _matches(pair, self.kind, organization_id)
-        return select(record).select_from(RecordMetadata).join(record, true()).where(matches)
+        record = with_id(records, self.record_id, RECORD_ID).lateral("record")
+        return select(record).select_from(RecordMetadata).join(record, true()).where(self._matches())
 
-    def matches(self, pair: KeyAndText, organization_id: UUID) -> ColumnElement[bool]:
+    async def fetch_page(
+        self,
+        connection: AsyncConnection,
+        records: Select[*tuple[Any, ...]],
+        *,
+        after: str | None,
+        size: int,
+        descending: bool = False,
+    ) -> CursorPage[AnyRow]:
+        """A page of those of these records that have the text, in the order of RECORD_ID; raises Invalid.
+
+        It compares no more than 10,000 records with the other filters of `records`. So it may have a cursor although it
+        has fewer than `size` records, or none.
+        """
+        order = CursorOrder(columns=[RECORD_ID], descending=descending)
+        with_text = order.first_rows(select(RECORD_ID).where(self._matches()), after=after, size=0)
+        last = (await connection.execute(with_text.offset(literal_column(str(MAX_RESULTS - 1))))).scalar()
+        statement = self.apply(records)
+        if last is not None:
+            (record_id,) = order.columns
+            statement = statement.where(record_id >= last if descending else record_id <= last)
+        page = await fetch_cursor_page(connection, statement, order=order, after=after, size=size)
+        return page if last is None else CursorPage(page.items, page.cursor or cursors.encode([last]))
+
+    def has_text(self) -> ColumnElement[bool]:
         """Whether a record has the text, for lists in another order."""
-        return exists().where(_matches(pair, self.kind, organization_id), self.record_id == RECORD_ID)
+        return has_row(self._matches(), self.record_id == RECORD_ID)
+
+    def _matches(self) -> ColumnElement[bool]:
+        return _matches(self.pair, self.kind, self.organization_id)
 
 
 def _matches(pair: KeyAndText, kind: Kind, organization_id: UUID) -> ColumnElement[bool]:

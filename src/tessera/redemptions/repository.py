@@ -34,10 +34,11 @@ from tessera.kit.db.bulk_insert import insertion, row_of
 from tessera.kit.db.compiled_queries import CompiledQuery, parameter
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.round_trips import Step
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
-from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
-from tessera.record_metadata.rules import Kind
+from tessera.record_metadata.repository import MetadataFilter
+from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.redemptions.records import NewLedgerEntry, Redemption, RedemptionFilter
 from tessera.redemptions.rules import LIVE, RedemptionStatus
 from tessera.redemptions.tables import LedgerEntry, Reservation
@@ -87,10 +88,9 @@ class RedemptionRepository:
     ) -> CursorPage[Redemption]:
         """A page of redemptions, oldest or newest first; raises Invalid for a cursor of another list."""
         if filters.metadata is not None:
-            statement = self._matching(self._select(), filters, now=now)
-            page = await fetch_cursor_page(
-                self._connection, statement, order=[RECORD_ID], after=after, size=size, descending=newest
-            )
+            statement = self._filtered(self._select(), filters, now=now)
+            by_metadata = self._by_metadata(filters.metadata)
+            page = await by_metadata.fetch_page(self._connection, statement, after=after, size=size, descending=newest)
             return page.map(_redemption)
         pages = []
         for state in _states(filters.status, now=now):
@@ -104,18 +104,25 @@ class RedemptionRepository:
     async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
         """The number of redemptions that match."""
         tenant = RedemptionTable.organization_id == self._organization_id
-        matching = self._matching(select(RedemptionTable.id).where(tenant), filters, now=now)
+        matching = self._filtered(select(RedemptionTable.id).where(tenant), filters, now=now)
+        if filters.metadata is not None:
+            matching = self._by_metadata(filters.metadata).apply(matching)
         statement = select(func.count()).select_from(matching.subquery())
         return int((await self._connection.execute(statement)).scalar_one())
 
-    def _matching(
+    def _filtered(
         self, statement: Select[*tuple[Any, ...]], filters: RedemptionFilter, *, now: datetime
     ) -> Select[*tuple[Any, ...]]:
-        statement = statement.where(*self._conditions(filters), or_(*_states(filters.status, now=now)))
-        if filters.metadata is None:
-            return statement
-        by_metadata = MetadataFilter(Kind.REDEMPTION, RedemptionTable.__table__.c.id)
-        return by_metadata.apply(statement, filters.metadata, self._organization_id)
+        """The statement with the filters by columns of redemptions."""
+        return statement.where(*self._conditions(filters), or_(*_states(filters.status, now=now)))
+
+    def _by_metadata(self, pair: KeyAndText) -> MetadataFilter:
+        return MetadataFilter(
+            kind=Kind.REDEMPTION,
+            organization_id=self._organization_id,
+            pair=pair,
+            record_id=RedemptionTable.__table__.c.id,
+        )
 
     def _conditions(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -182,24 +189,22 @@ class RedemptionRepository:
 
 
 def _redemptions_of(organization_id: BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
-    exam = (
-        select(StoreExam.code)
-        .where(StoreExam.organization_id == organization_id, StoreExam.id == RedemptionTable.store_exam_id)
-        .scalar_subquery()
+    exams = select(StoreExam.code).where(StoreExam.organization_id == organization_id)
+    exam = with_id(exams, StoreExam.__table__.c.id, RedemptionTable.store_exam_id).scalar_subquery()
+    reservations = select(Reservation.code, Reservation.status).where(Reservation.organization_id == organization_id)
+    reservation = with_id(reservations, Reservation.__table__.c.id, RedemptionTable.reservation_id).lateral(
+        "reservation"
     )
     return (
         select(
             *_OWN_COLUMNS,
-            Reservation.code.label("reservation_code"),
-            Reservation.status.label("reservation_status"),
+            reservation.c.code.label("reservation_code"),
+            reservation.c.status.label("reservation_status"),
             exam.label("store_exam_code"),
         )
         # Every redemption has a reservation. With an inner join the planner, which underestimates the number of
         # reservations, would start from all of them and sort the result.
-        .outerjoin(
-            Reservation,
-            and_(Reservation.organization_id == organization_id, Reservation.id == RedemptionTable.reservation_id),
-        )
+        .outerjoin(reservation, true())
         .where(RedemptionTable.organization_id == organization_id)
     )
 

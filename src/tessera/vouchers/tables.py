@@ -175,12 +175,10 @@ class VoucherPurchase(MetadataColumn, Base):
         Index("voucher_purchases_by_program_index", "organization_id", "program_id", "partner_id", "id"),
         _by_present("voucher_purchases_by_email_index", "purchased_by_email_key"),
         Index(
-            "voucher_purchases_by_deadline_index",
-            "organization_id",
-            "checkout_expires_at",
-            "id",
+            *("voucher_purchases_by_deadline_index", "organization_id", "checkout_expires_at", "id"),
             postgresql_where="status = 'CheckoutInProgress'",
         ),
+        Index("voucher_purchases_archived_index", "organization_id", "id", postgresql_where="is_archived"),
         CheckConstraint(
             "status in ('CheckoutInProgress', 'CheckoutCancelled', 'CheckoutExpired', 'CheckoutFailed',"
             " 'VoucherCreation', 'Complete')",

@@ -138,7 +138,7 @@ async def test_a_list_by_metadata_reads_little_more_than_it_shows(
             with record_statements(resources.database) as sent:
                 answer = await client.get(str(link), headers=big.bearer)
             assert len(answer.json()["data"]) == result
-            page = next(each for each in sent if "record_metadata" in each.text)
+            page = next(each for each in sent if "record_metadata" in each.text and "LATERAL" in each.text)
             for mode in MODES:
                 plan = explain(connection, sent[1], page, mode=mode)
                 assert [node["Node Type"] for node in plan_nodes(plan) if "Seq" in node["Node Type"]] == []

@@ -40,6 +40,9 @@ METADATA = (
     f"Texts by key, attached by an integration: up to {rules.MAX_KEYS} keys of 1 to {rules.MAX_KEY_LENGTH} characters,"
     f" texts of up to {rules.MAX_VALUE_LENGTH} characters, and {rules.MAX_BYTES:,} bytes in all."
 )
-FILTER = "`KEY=TEXT`: only records whose metadata have this text (case-sensitive)."
+FILTER = (
+    "`KEY=TEXT`: only records whose metadata have this text (case-sensitive). With another filter, a page may have"
+    " fewer records than `limit`, or none, although more follow."
+)
 EXAMPLE = {"orderId": "ORD-1001", "costCenter": "4711"}
 FILTER_EXAMPLES = ["orderId=ORD-1001"]

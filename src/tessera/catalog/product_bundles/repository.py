@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, and_, any_, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Select, Text, any_, delete, func, insert, literal, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import fetch_first, record_of
+from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -82,6 +83,7 @@ class ProductBundleRepository:
     ) -> CursorPage[ManagedProductBundle]:
         """A page of product bundles, oldest first."""
         statement = self._select()
+        id_column: ColumnElement[UUID] = ProductBundle.__table__.c.id
         if filters.status is not None:
             statement = statement.where(ProductBundle.status == filters.status)
         if filters.store_exam_code is not None:
@@ -89,11 +91,18 @@ class ProductBundleRepository:
                 StoreExam.organization_id == self._organization_id,
                 StoreExam.code_key == key_of(filters.store_exam_code),
             )
-            statement = statement.join(ProductBundleStoreExam, _is_in_bundle).where(
-                ProductBundleStoreExam.organization_id == self._organization_id,
-                ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
+            bundled = ProductBundleStoreExam
+            bundle = with_id(statement, id_column, bundled.product_bundle_id).lateral("bundle")
+            statement = (
+                select(bundle)
+                .select_from(bundled)
+                .join(bundle, true())
+                .where(
+                    bundled.organization_id == self._organization_id, bundled.store_exam_id == exam.scalar_subquery()
+                )
             )
-        order = [ProductBundle.__table__.c.id]
+            id_column = bundled.__table__.c.product_bundle_id
+        order = [id_column]
         page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
         return page.map(_managed)
 
@@ -122,22 +131,22 @@ class ProductBundleRepository:
         )
 
     def _select(self) -> Select[*tuple[Any, ...]]:
-        exam_codes = (
-            select(StoreExam.code)
-            .join(
-                ProductBundleStoreExam,
-                and_(
-                    ProductBundleStoreExam.organization_id == StoreExam.organization_id,
-                    ProductBundleStoreExam.store_exam_id == StoreExam.id,
-                ),
-            )
+        bundled = ProductBundleStoreExam
+        own = (
+            select(bundled.store_exam_id)
             .where(
-                StoreExam.organization_id == self._organization_id,
-                ProductBundleStoreExam.product_bundle_id == ProductBundle.id,
+                bundled.organization_id == self._organization_id,
+                bundled.product_bundle_id >= ProductBundle.id,
+                bundled.product_bundle_id <= ProductBundle.id,
             )
-            .order_by(StoreExam.code_key)
+            # The order of the primary key, which the planner then takes even if the table is empty for it.
+            .order_by(bundled.product_bundle_id, bundled.store_exam_id)
             .correlate(ProductBundle)
+            .subquery("own")
         )
+        exams = select(StoreExam.code, StoreExam.code_key).where(StoreExam.organization_id == self._organization_id)
+        exam = with_id(exams, StoreExam.__table__.c.id, own.c.store_exam_id).lateral("exam")
+        exam_codes = select(exam.c.code).select_from(own).join(exam, true()).order_by(exam.c.code_key)
         return select(
             ProductBundle.id,
             ProductBundle.name,
@@ -147,12 +156,6 @@ class ProductBundleRepository:
             ProductBundle.created_at,
             ProductBundle.version,
         ).where(ProductBundle.organization_id == self._organization_id)
-
-
-_is_in_bundle = and_(
-    ProductBundleStoreExam.organization_id == ProductBundle.organization_id,
-    ProductBundleStoreExam.product_bundle_id == ProductBundle.id,
-)
 
 
 def _columns(bundle: ManagedProductBundle) -> dict[str, Any]:

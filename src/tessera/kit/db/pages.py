@@ -199,7 +199,13 @@ class CursorOrder:
         if after is not None:
             statement = statement.where(self._is_after(cursors.decode(after, [key.type.python_type for key in keys])))
         # One extra row shows whether there is a next page.
-        return statement.add_columns(*keys).order_by(*self._sorted(keys)).limit(_literal(size + 1))
+        limit: ColumnElement[int] = _literal(size + 1)
+        if size > PAGE_SIZE:
+            # Policies compare settings, which the planner does not know, so it expects one row in 200 of a table. For a
+            # limit above that it would read and sort all rows of an organization. For a limit that it does not know it
+            # expects to read a tenth, and prefers an index in the order.
+            limit = select(limit).scalar_subquery()
+        return statement.add_columns(*keys).order_by(*self._sorted(keys)).limit(limit)
 
     def merged(self, parts: Sequence[Select[*tuple[Any, ...]]], *, size: int) -> Subquery:
         """The first rows of the union of all parts, each of which is limited to its own first rows."""
@@ -251,8 +257,7 @@ async def fetch_cursor_page(
     """
     if not isinstance(order, CursorOrder):
         order = CursorOrder(columns=order, descending=descending)
-    statement = order.first_rows(statement, after=after, size=size)
-    rows = (await connection.execute(statement)).all()
+    rows = (await connection.execute(order.first_rows(statement, after=after, size=size))).all()
     await asyncio.sleep(0)  # lets other requests run before a large page is presented
     return order.page(rows, size=size)
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     any_,
     delete,
-    exists,
     func,
     literal,
     select,
@@ -40,7 +39,7 @@ from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
-from tessera.record_metadata.rules import Kind
+from tessera.record_metadata.rules import KeyAndText, Kind
 
 _COMPARED = ("status", "kind", "batch_id", "campaign_key")
 
@@ -138,7 +137,11 @@ class ManagedPromoCodeRepository:
     ) -> CursorPage[ManagedPromoCode]:
         """A page of promo codes without their addresses; raises Invalid, TooManyResults."""
         position: dict[str, Any] = {"after": after, "size": size}
-        if search is None:
+        if search is None and filters.metadata is not None:
+            statement = self._codes().where(*self._own_conditions(replace(filters, metadata=None)))
+            by_metadata = self._by_metadata(filters.metadata, PromoCode.__table__.c.id)
+            page = await by_metadata.fetch_page(self._connection, statement, descending=newest, **position)
+        elif search is None:
             statement, columns = self._matching(self._codes(), filters)
             order = CursorOrder(columns=columns, descending=newest)
             page = await fetch_cursor_page(self._connection, statement, order=order, **position)
@@ -174,35 +177,18 @@ class ManagedPromoCodeRepository:
         return [code.organization_id == self._organization_id, begins_with(code.name_key, key_of(search))]
 
     def _restrictions(self, promo_code_id: ColumnElement[UUID], filters: ManagedFilter) -> list[ColumnElement[bool]]:
-        exam, bundle = PromoCodeStoreExam, PromoCodeProductBundle
         conditions: list[ColumnElement[bool]] = []
         if filters.store_exam_code is not None:
-            conditions.append(
-                exists().where(
-                    exam.organization_id == self._organization_id,
-                    exam.promo_code_id == promo_code_id,
-                    exam.store_exam_id == self._exam_id(filters.store_exam_code),
-                )
-            )
-        if filters.metadata is not None:
-            by_metadata = MetadataFilter(Kind.PROMO_CODE, promo_code_id)
-            conditions.append(by_metadata.matches(filters.metadata, self._organization_id))
+            exam_id = self._exam_id(filters.store_exam_code)
+            conditions.append(restrictions.has_exam(promo_code_id, exam_id, self._organization_id))
         if filters.product_bundle_id is not None:
-            conditions.append(
-                exists().where(
-                    bundle.organization_id == self._organization_id,
-                    bundle.promo_code_id == promo_code_id,
-                    bundle.product_bundle_id == filters.product_bundle_id,
-                )
-            )
+            conditions.append(restrictions.has_bundle(promo_code_id, filters.product_bundle_id, self._organization_id))
+        if filters.metadata is not None:
+            conditions.append(self._by_metadata(filters.metadata, promo_code_id).has_text())
         return conditions
 
     def _exam_id(self, code: str) -> ScalarSelect[UUID]:
-        return (
-            select(StoreExam.id)
-            .where(StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
-            .scalar_subquery()
-        )
+        return restrictions.exam_id(self._organization_id, literal(key_of(code)))
 
     async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
         """The next promo codes after this id, in the order of the index, with all their restrictions."""
@@ -240,15 +226,22 @@ class ManagedPromoCodeRepository:
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
         """The statement with these filters, and the columns of the order in which an index returns the matches."""
         code = PromoCode.__table__.c
-        statement = statement.where(code.organization_id == self._organization_id)
         if filters.metadata is not None:
-            conditions = [*_equal(code, filters), *self._restrictions(code.id, replace(filters, metadata=None))]
-            by_metadata = MetadataFilter(Kind.PROMO_CODE, code.id)
-            statement = by_metadata.apply(statement.where(*conditions), filters.metadata, self._organization_id)
-            return statement, [RECORD_ID]
-        if filters.store_exam_code is not None or filters.product_bundle_id is not None:
-            statement, id_column = self._restricted(statement, filters)
-            return statement.where(*_equal(code, filters)), [id_column]
+            others = statement.where(*self._own_conditions(replace(filters, metadata=None)))
+            return self._by_metadata(filters.metadata, code.id).apply(others), [RECORD_ID]
+        if filters.product_bundle_id is not None:
+            bundle = PromoCodeProductBundle
+            others = statement.where(*self._own_conditions(replace(filters, product_bundle_id=None)))
+            is_of_bundle = bundle.product_bundle_id == filters.product_bundle_id
+            statement = restrictions.codes_restricted_to(others, bundle, is_of_bundle, self._organization_id)
+            return statement, [bundle.__table__.c.promo_code_id]
+        if filters.store_exam_code is not None:
+            exam = PromoCodeStoreExam
+            others = statement.where(*self._own_conditions(replace(filters, store_exam_code=None)))
+            is_of_exam = exam.store_exam_id == self._exam_id(filters.store_exam_code)
+            statement = restrictions.codes_restricted_to(others, exam, is_of_exam, self._organization_id)
+            return statement, [exam.__table__.c.promo_code_id]
+        statement = statement.where(code.organization_id == self._organization_id)
         # Ranges of one value, and the first columns of the order. With `=`, the planner, whose statistics are averages
         # over all tenants, would read the index by id and scan all codes for a few matches at the end.
         for name, value in filters.ordered.items():
@@ -256,25 +249,16 @@ class ManagedPromoCodeRepository:
         order = [code[name] for name in filters.ordered]
         return statement.where(*_equal(code, filters, without=filters.ordered)), [*order, code.id]
 
-    def _restricted(
-        self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
-    ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
-        id_column: ColumnElement[UUID] = PromoCode.__table__.c.id
-        if filters.product_bundle_id is not None:
-            statement = statement.join(
-                PromoCodeProductBundle, restrictions.is_of_promo_code(PromoCodeProductBundle)
-            ).where(
-                PromoCodeProductBundle.organization_id == self._organization_id,
-                PromoCodeProductBundle.product_bundle_id == filters.product_bundle_id,
-            )
-            id_column = PromoCodeProductBundle.__table__.c.promo_code_id
-        if filters.store_exam_code is not None:
-            statement = statement.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
-                PromoCodeStoreExam.organization_id == self._organization_id,
-                PromoCodeStoreExam.store_exam_id == self._exam_id(filters.store_exam_code),
-            )
-            id_column = PromoCodeStoreExam.__table__.c.promo_code_id
-        return statement, id_column
+    def _own_conditions(self, filters: ManagedFilter) -> list[ColumnElement[bool]]:
+        """The filters as conditions of one code."""
+        code = PromoCode.__table__.c
+        is_own = code.organization_id == self._organization_id
+        return [is_own, *_equal(code, filters), *self._restrictions(code.id, filters)]
+
+    def _by_metadata(self, pair: KeyAndText, promo_code_id: ColumnElement[UUID]) -> MetadataFilter:
+        return MetadataFilter(
+            kind=Kind.PROMO_CODE, organization_id=self._organization_id, pair=pair, record_id=promo_code_id
+        )
 
 
 _FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)

@@ -3,10 +3,24 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Function, Select, Text, and_, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Function,
+    ScalarSelect,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.single_rows import with_id
+from tessera.kit.db.single_rows import has_row, with_id
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 Tenant = UUID | BindParameter[UUID]
@@ -18,62 +32,84 @@ def is_of_promo_code(restriction: type[Restriction]) -> ColumnElement[bool]:
     return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)
 
 
-def codes_of_exams(codes: Select[UUID], is_of_exam: ColumnElement[bool], organization_id: Tenant) -> Select[UUID]:
-    """The ids of those of these promo codes that have such an exam.
+def codes_restricted_to(
+    codes: Select[*tuple[Any, ...]],
+    restriction: type[Restriction],
+    condition: ColumnElement[bool],
+    organization_id: Tenant,
+) -> Select[*tuple[Any, ...]]:
+    """Those of these promo codes that have a restriction that meets the condition.
 
-    The plan starts from the exams and looks up each code, even if the planner takes the tables for empty.
+    The plan starts from the restrictions and looks up each code, even if the planner takes the tables for empty.
     """
-    exam = PromoCodeStoreExam.__table__.c
-    code = with_id(codes, PromoCode.__table__.c.id, exam.promo_code_id).lateral("code")
-    return (
-        select(code.c.id)
-        .select_from(PromoCodeStoreExam)
-        .join(code, true())
-        .where(exam.organization_id == organization_id, is_of_exam)
+    code = with_id(codes, PromoCode.__table__.c.id, restriction.__table__.c.promo_code_id).lateral("code")
+    restricted = select(code).select_from(restriction).join(code, true())
+    return restricted.where(restriction.organization_id == organization_id, condition)
+
+
+def exam_id(organization_id: Tenant, key: ColumnElement[str]) -> ScalarSelect[UUID]:
+    """The id of the exam whose code has this key."""
+    exam = select(StoreExam.id).where(StoreExam.organization_id == organization_id, StoreExam.code_key == key)
+    return exam.scalar_subquery()
+
+
+def has_exam(
+    promo_code_id: ColumnElement[UUID], exam_id: ColumnElement[UUID], organization_id: Tenant
+) -> ColumnElement[bool]:
+    """Whether a promo code of the statement around has this exam."""
+    exam = PromoCodeStoreExam
+    return has_row(
+        exam.organization_id == organization_id, exam.promo_code_id == promo_code_id, exam.store_exam_id == exam_id
+    )
+
+
+def has_bundle(promo_code_id: ColumnElement[UUID], bundle_id: UUID, organization_id: UUID) -> ColumnElement[bool]:
+    """Whether a promo code of the statement around has this bundle."""
+    bundle = PromoCodeProductBundle
+    return has_row(
+        bundle.organization_id == organization_id,
+        bundle.promo_code_id == promo_code_id,
+        bundle.product_bundle_id == bundle_id,
     )
 
 
 def store_exam_codes(organization_id: Tenant) -> Function[Any]:
     """The codes of the exams, in their order."""
-    exams = (
-        select(StoreExam.code)
-        .join(
-            PromoCodeStoreExam,
-            and_(
-                PromoCodeStoreExam.organization_id == StoreExam.organization_id,
-                PromoCodeStoreExam.store_exam_id == StoreExam.id,
-            ),
-        )
-        .where(StoreExam.organization_id == organization_id, PromoCodeStoreExam.promo_code_id == PromoCode.id)
-        .order_by(PromoCodeStoreExam.position)
-        .correlate(PromoCode)
-    )
-    return func.array(exams.scalar_subquery(), type_=ARRAY(Text))
+    own = _of_promo_code(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id, organization_id)
+    exams = select(StoreExam.code).where(StoreExam.organization_id == organization_id)
+    exam = with_id(exams, StoreExam.__table__.c.id, own.c.store_exam_id).lateral("exam")
+    codes = select(exam.c.code).select_from(own).join(exam, true()).order_by(own.c.position)
+    return func.array(codes.scalar_subquery(), type_=ARRAY(Text))
 
 
 def product_bundle_ids(organization_id: Tenant) -> Function[Any]:
     """The bundles, in the order of their ids."""
-    bundles = (
-        select(PromoCodeProductBundle.product_bundle_id)
-        .where(
-            PromoCodeProductBundle.organization_id == organization_id,
-            PromoCodeProductBundle.promo_code_id == PromoCode.id,
-        )
-        .order_by(PromoCodeProductBundle.product_bundle_id)
-        .correlate(PromoCode)
-    )
-    return func.array(bundles.scalar_subquery())
+    own = _of_promo_code(PromoCodeProductBundle, PromoCodeProductBundle.product_bundle_id, organization_id)
+    return func.array(select(own.c.product_bundle_id).order_by(own.c.product_bundle_id).scalar_subquery())
 
 
 def email_addresses(organization_id: Tenant) -> Function[Any]:
     """The addresses, in their order."""
-    addresses = (
-        select(PromoCodeEmailAddress.email)
+    own = _of_promo_code(PromoCodeEmailAddress, PromoCodeEmailAddress.email_key, organization_id)
+    return func.array(select(own.c.email).order_by(own.c.position).scalar_subquery(), type_=ARRAY(Text))
+
+
+def _of_promo_code(
+    restriction: type[Restriction], key: InstrumentedAttribute[Any], organization_id: Tenant
+) -> Subquery:
+    """The restrictions of the promo code of the statement around.
+
+    Their order is that of the primary key. Of indexes that cost the same, as those of a table do that the planner takes
+    for empty, it takes the one that returns the rows in their order; others have the codes last.
+    """
+    return (
+        select(restriction)
         .where(
-            PromoCodeEmailAddress.organization_id == organization_id,
-            PromoCodeEmailAddress.promo_code_id == PromoCode.id,
+            restriction.organization_id == organization_id,
+            restriction.promo_code_id >= PromoCode.id,
+            restriction.promo_code_id <= PromoCode.id,
         )
-        .order_by(PromoCodeEmailAddress.position)
+        .order_by(restriction.promo_code_id, key)
         .correlate(PromoCode)
+        .subquery("own")
     )
-    return func.array(addresses.scalar_subquery(), type_=ARRAY(Text))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -19,7 +19,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import composed, stored_name
-from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
+from tessera.record_metadata.repository import MetadataFilter, MetadataRepository
 from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.vouchers.programs.visibility import repository as visibility
 from tessera.vouchers.rules import Status, name_taken
@@ -140,26 +140,28 @@ class ProgramRepository:
         """The partners assigned to these programs that are visible to the caller, oldest first."""
         table = VoucherProgramPartner
         is_visible = true() if self._partner_id is None else table.partner_id == self._partner_id
+        partners = select(VoucherPartner.id, VoucherPartner.name).where(
+            VoucherPartner.organization_id == self._organization_id
+        )
+        partner = with_id(partners, VoucherPartner.__table__.c.id, table.partner_id).lateral("partner")
         statement = (
-            select(table.program_id, VoucherPartner.id, VoucherPartner.name)
-            .join(
-                VoucherPartner,
-                and_(VoucherPartner.organization_id == table.organization_id, VoucherPartner.id == table.partner_id),
-            )
+            select(table.program_id, partner.c.id, partner.c.name)
+            .join(partner, true())
             .where(is_visible)
-            .order_by(VoucherPartner.id)
+            .order_by(partner.c.id)
         )
         return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
 
     async def list_store_exams(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
         """The store exams of these programs, in their order."""
         table = VoucherProgramStoreExam
+        exams = select(StoreExam.id, StoreExam.code, StoreExam.name, StoreExam.price).where(
+            StoreExam.organization_id == self._organization_id
+        )
+        exam = with_id(exams, StoreExam.__table__.c.id, table.store_exam_id).lateral("exam")
         statement = (
-            select(table.program_id, StoreExam.id, StoreExam.code, StoreExam.name, StoreExam.price)
-            .join(
-                StoreExam,
-                and_(StoreExam.organization_id == table.organization_id, StoreExam.id == table.store_exam_id),
-            )
+            select(table.program_id, exam.c.id, exam.c.code, exam.c.name, exam.c.price)
+            .join(exam, true())
             .order_by(table.position)
         )
         return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
@@ -175,14 +177,17 @@ class ProgramRepository:
             statement = statement.where(
                 func.strpos(VoucherProgram.name_key, func.lower(composed(filters.program_name_part))) > 0
             )
-        order: list[ColumnElement[UUID]] = [VoucherProgram.__table__.c.id]
+        position: dict[str, Any] = {"after": after, "size": size, "descending": newest}
+        id_column: ColumnElement[UUID] = VoucherProgram.__table__.c.id
         if filters.metadata is not None:
-            by_metadata = MetadataFilter(Kind.VOUCHER_PROGRAM, VoucherProgram.__table__.c.id)
-            statement = by_metadata.apply(statement, filters.metadata, self._organization_id)
-            order = [RECORD_ID]
-        return await fetch_cursor_page(
-            self._connection, statement, order=order, after=after, size=size, descending=newest
-        )
+            by_metadata = MetadataFilter(
+                kind=Kind.VOUCHER_PROGRAM,
+                organization_id=self._organization_id,
+                pair=filters.metadata,
+                record_id=id_column,
+            )
+            return await by_metadata.fetch_page(self._connection, statement, **position)
+        return await fetch_cursor_page(self._connection, statement, order=[id_column], **position)
 
     async def find(self, program_id: UUID) -> AnyRow | None:
         """The program with this id."""

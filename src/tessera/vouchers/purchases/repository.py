@@ -29,7 +29,7 @@ from tessera.kit.db.round_trips import run
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import email_key, stored_name
-from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
+from tessera.record_metadata.repository import MetadataFilter, MetadataRepository
 from tessera.record_metadata.rules import Kind
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseFilter
@@ -136,14 +136,18 @@ class PurchaseRepository:
         self, filters: PurchaseFilter, *, newest: bool = False, after: str | None, size: int, now: datetime
     ) -> CursorPage[Purchase]:
         """A page of purchases, in the order of the index that finds them, or in the reverse order."""
-        statement, order = self._select().where(*self._conditions(filters, now=now)), _order(filters)
+        statement = self._select().where(*self._conditions(filters, now=now))
+        position: dict[str, Any] = {"after": after, "size": size, "descending": newest}
         if filters.metadata is not None:
-            by_metadata = MetadataFilter(Kind.VOUCHER_PURCHASE, VoucherPurchase.__table__.c.id)
-            statement = by_metadata.apply(statement, filters.metadata, self._organization_id)
-            order = [RECORD_ID]
-        page = await fetch_cursor_page(
-            self._connection, statement, order=order, after=after, size=size, descending=newest
-        )
+            by_metadata = MetadataFilter(
+                kind=Kind.VOUCHER_PURCHASE,
+                organization_id=self._organization_id,
+                pair=filters.metadata,
+                record_id=VoucherPurchase.__table__.c.id,
+            )
+            page = await by_metadata.fetch_page(self._connection, statement, **position)
+        else:
+            page = await fetch_cursor_page(self._connection, statement, order=_order(filters), **position)
         return page.map(_purchase)
 
     async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[Purchase]:

@@ -30,7 +30,7 @@ from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
-from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
+from tessera.record_metadata.repository import MetadataFilter
 from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.vouchers import codes
 from tessera.vouchers.tables import Voucher, VoucherPurchase
@@ -106,11 +106,9 @@ class VoucherListRepository:
         values = self._values(filters)
         has_filters = values.keys() != {"organization_id"} or filters.metadata is not None
         if search is None and filters.metadata is not None:
-            by_metadata = MetadataFilter(Kind.VOUCHER, Voucher.__table__.c.id)
             vouchers = _select(self._organization_id).where(*_conditions(values))
-            rows = by_metadata.apply(vouchers, filters.metadata, self._organization_id)
-            order = CursorOrder(columns=[RECORD_ID], descending=newest)
-            return await fetch_cursor_page(self._connection, rows, order=order, after=after, size=size)
+            by_metadata = self._by_metadata(filters.metadata, Voucher.__table__.c.id)
+            return await by_metadata.fetch_page(self._connection, vouchers, after=after, size=size, descending=newest)
         if (search is not None and (newest or has_filters)) or (newest and values.keys() & UNSORTED_FILTERS):
             parts, order = await self._few(values, search, filters.metadata, newest=newest)
         elif newest and values.keys() & SORTED_FILTERS and not values.keys() & NARROW_FILTERS:
@@ -135,9 +133,12 @@ class VoucherListRepository:
         matches = await fetch_few(self._connection, matching)
         ids = select(matches.c.id).where(*_conditions(values, matches.c))
         if pair is not None:
-            ids = ids.where(MetadataFilter(Kind.VOUCHER, matches.c.id).matches(pair, self._organization_id))
+            ids = ids.where(self._by_metadata(pair, matches.c.id).has_text())
         by_code = CursorOrder(columns=[matches.c.code], bytewise=True)
         return [ids], CursorOrder(columns=[matches.c.id], descending=True) if newest else by_code
+
+    def _by_metadata(self, pair: KeyAndText, voucher_id: ColumnElement[UUID]) -> MetadataFilter:
+        return MetadataFilter(kind=Kind.VOUCHER, organization_id=self._organization_id, pair=pair, record_id=voucher_id)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
         """The voucher with this id."""
