@@ -87,8 +87,10 @@ async def test_a_filter_reads_what_it_finds_and_no_whole_table(
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
         # The page itself comes on top: a hundred codes with their exams and addresses.
         assert rows_read(plan) <= bound * 1.1 + 1_000
-        # An index-only scan reads the cap in a hundred blocks; a join looks up each row in three.
-        assert buffers_read(plan) <= 2_000 + (3 * bound if "Code=" in query or "emailAddress=" in query else 0)
+        # An index-only scan reads the cap in a hundred blocks; a join looks up each row in three. A code with an
+        # address is looked up by an index whose statuses are skipped, which takes up to fourteen.
+        of_each = 10 if "emailAddress=" in query else 3 if "Code=" in query else 0
+        assert buffers_read(plan) <= 2_000 + of_each * bound
 
 
 @pytest.mark.parametrize("query", ["", "status=Active", "storeExamCode=NCA-GENL", "restrictToEmailAddresses=false"])
