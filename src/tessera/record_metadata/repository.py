@@ -30,7 +30,7 @@ from tessera.kit.db import cursors
 from tessera.kit.db.bulk_insert import insertion
 from tessera.kit.db.pages import MAX_RESULTS, CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.round_trips import run
-from tessera.kit.db.single_rows import has_row, with_id
+from tessera.kit.db.single_rows import has_row
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.record_metadata.tables import RecordMetadata
@@ -62,7 +62,8 @@ class MetadataFilter:
 
         Each record is looked up on its own. For a join, a plan may read all records of the organization instead.
         """
-        record = with_id(records, self.record_id, RECORD_ID).lateral("record")
+        # Not a range as in `with_id`: with another filter, the planner would take the index of that filter for each.
+        record = records.where(self.record_id == RECORD_ID).limit(literal_column("1")).lateral("record")
         return select(record).select_from(RecordMetadata).join(record, true()).where(self._matches())
 
     async def fetch_page(
