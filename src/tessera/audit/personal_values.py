@@ -54,6 +54,8 @@ def separate(values: Any, path: str, texts: dict[str, str], *, is_personal: bool
         case dict():
             return {
                 name: separate(item, f"{path}/{name}", texts, is_personal=is_personal or name in FIELDS)
+                if is_personal or name in FIELDS or isinstance(item, (dict, list))
+                else item
                 for name, item in values.items()
             }
         case list():

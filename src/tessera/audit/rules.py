@@ -13,6 +13,7 @@ SECRETS = frozenset(
     {"secret", "client_secret", "secret_digest", "key_digest", "digest", "token", "api_key", "password"}
 )
 METADATA = "metadata"
+_NOT_STORED = SECRETS | {METADATA}
 # Canonical JSON (RFC 8785), which seals digest, has no larger integers.
 MAX_INTEGER = 2**53 - 1
 
@@ -48,7 +49,7 @@ def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
     Of metadata it has the keys only, because a text may name a person.
     """
-    stored = {name: _json_value(value) for name, value in values.items() if name not in SECRETS | {METADATA}}
+    stored = {name: _json_value(value) for name, value in values.items() if name not in _NOT_STORED}
     metadata = values.get(METADATA)
     return stored if metadata is None else stored | {f"{METADATA}_keys": sorted(metadata)}
 
