@@ -251,8 +251,9 @@ SHARED = ("promo_codes", "promo_code_store_exams", "store_exams", "product_bundl
 def locked_rows(superuser: psycopg.Connection, tenant: Tenant) -> dict[str, list[tuple[str]]]:
     """For each row that redemptions share, the transaction that locked or changed it, or 0."""
     columns = dict.fromkeys(SHARED, "organization_id") | {"organizations": "id"}
+    query = "select distinct xmax::text from {} where {} = %s order by 1"
     return {
-        table: superuser.execute(f"select distinct xmax::text from {table} where {column} = %s", [tenant.id]).fetchall()
+        table: superuser.execute(query.format(table, column), [tenant.id]).fetchall()
         for table, column in columns.items()
     }
 
