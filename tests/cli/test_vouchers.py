@@ -181,6 +181,14 @@ async def test_the_vouchers_of_a_purchase_are_handed_out_from_a_file(
     masked = [each | {"code": "****"} for each in expected]
     assert shell.read("purchase", "assign", "vp-1", str(file)) == masked
     assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in masked]
+    other = await add_purchase(resources, tenant, partner, program, "VP-2")
+    await add_vouchers(resources, tenant, voucher(other, partner, "OTHER"))
+    file.write_text("bob@example.com\n")
+    (assigned,) = shell.read("purchase", "assign", "vp-1", str(file), "--then", "vp-2", "--reveal")
+    assert assigned["code"] == "OTHER"
+    many = ["--then", "vp-2"] * 51
+    words = "tessera: --then must be a list of at most 50 UUIDs\n"
+    assert shell.fail("purchase", "assign", "vp-1", str(file), *many) == words
     file.write_text("email\n\nbob@example.com\nnobody\nno@one@\n")
     bad_lines = [f"tessera: line {number}: the address must be a valid e-mail address\n" for number in (4, 5)]
     assert shell.fail("purchase", "assign", "vp-1", str(file)) == "".join(bad_lines)

@@ -181,6 +181,10 @@ def assign_vouchers(
         ),
     ],
     *,
+    then: Annotated[
+        list[str] | None,
+        typer.Option("--then", metavar="PURCHASE", help="Another purchase, for when the first has no voucher left."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list and assign nothing.")] = False,
     reveal: Reveal = False,
 ) -> None:
@@ -193,12 +197,15 @@ def assign_vouchers(
         people = read_addresses(content)
 
     async def assign(work: UnitOfWork) -> list[Assignment]:
-        purchase_id = await lookups.purchase_id(work, purchase)
+        purchase_id, *further = [await lookups.purchase_id(work, each) for each in (purchase, *(then or []))]
         with _naming_lines([*people]):
-            assigned = await assignments.assign(work, purchase_id, [*people.values()], dry_run=dry_run, now=clock())
+            assigned = await assignments.assign(
+                work, purchase_id, [*people.values()], further=further, dry_run=dry_run, now=clock()
+            )
         if not reveal:
             return [each.masked for each in assigned]
-        await revealing.record(work, "purchase assign", {"purchase_id": purchase_id}, len(assigned), now=clock())
+        filters = {"purchase_id": purchase_id, "further_purchase_ids": further or None}
+        await revealing.record(work, "purchase assign", filters, len(assigned), now=clock())
         return assigned
 
     rows = [
@@ -214,10 +221,14 @@ def _naming_lines(numbers: Sequence[int]) -> Iterator[None]:
     try:
         yield
     except Invalid as error:
-        positions = [each.field.partition("/")[2] for each in error.violations]
-        fields = [f"line {numbers[int(each)]}: the address" if each else "the file" for each in positions]
-        named = [replace(each, field=field) for each, field in zip(error.violations, fields, strict=True)]
-        raise Invalid(named) from error
+        raise Invalid([replace(each, field=_place(each.field, numbers)) for each in error.violations]) from error
+
+
+def _place(field: str, numbers: Sequence[int]) -> str:
+    name, _, position = field.partition("/")
+    if name != "recipient_emails":
+        return "--then"
+    return f"line {numbers[int(position)]}: the address" if position else "the file"
 
 
 @commands.command("assignments")

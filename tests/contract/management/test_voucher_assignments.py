@@ -43,7 +43,7 @@ def url_of(purchase: object) -> str:
 
 
 async def assign(
-    client: httpx.AsyncClient, tenant: Tenant, purchase: object, *people: str, **more: bool
+    client: httpx.AsyncClient, tenant: Tenant, purchase: object, *people: str, **more: Any
 ) -> httpx.Response:
     return await client.post(url_of(purchase), json={"recipientEmails": people, **more}, headers=tenant.bearer)
 
@@ -94,6 +94,53 @@ async def test_each_person_gets_a_voucher_and_keeps_it(
     again = await assign(client, tenant, purchase, *people)
     assert codes(again) == [(email, code, False) for email, code, _ in expected]
     assert [entry[2] for entry in audit_entries_of(superuser, tenant, "Voucher")] == ["Assigned", "Assigned"]
+
+
+async def test_further_purchases_follow_when_the_first_has_no_voucher_left(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: UUID, superuser: psycopg.Connection
+) -> None:
+    partner = await add_partner(resources, tenant, "Globex")
+    program = await add_program(resources, tenant, "Theirs")
+    further = [await add_purchase(resources, tenant, partner, program, f"VP-{number}") for number in (3, 4)]
+    held = {"recipient_email": "eve@example.com", "assigned_at": NOW}
+    await add_vouchers(
+        resources,
+        tenant,
+        *(voucher(further[0], partner, code) for code in ("THIRD0", "THIRD1")),
+        voucher(further[1], partner, "EVE", **held),
+        voucher(further[1], partner, "FOURTH"),
+    )
+    people = [*(f"p{number}@example.com" for number in range(5)), "eve@example.com"]
+    ids = [str(each) for each in reversed(further)]
+    answer = await assign(client, tenant, purchase, *people, furtherPurchaseIds=[*ids, str(purchase)])
+    expected = ["FREE0", "FREE1", "FREE2", "FOURTH", "THIRD0", "EVE"]
+    assert [code for _, code, _ in codes(answer)] == expected
+    again = await assign(client, tenant, purchase, *people, furtherPurchaseIds=ids)
+    assert codes(again) == [(email, code, False) for email, code, _ in codes(answer)]
+    ((filters,), _) = superuser.execute(
+        "select after -> 'filters' from audit_entries where organization_id = %s and action = 'Revealed' order by id",
+        [tenant.id],
+    ).fetchall()
+    assert filters == {"purchase_id": str(purchase), "further_purchase_ids": [*ids, str(purchase)]}
+
+
+async def test_every_further_purchase_that_is_not_found_is_named(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant, purchase: UUID
+) -> None:
+    acme, open_ = await add_partner(resources, other_tenant, "Acme"), await add_program(resources, other_tenant, "Open")
+    foreign = await add_purchase(resources, other_tenant, acme, open_, "VP-1")
+    ids = [str(purchase), str(foreign), str(NOBODY)]
+    answer = await assign(client, tenant, purchase, "ada", furtherPurchaseIds=ids)
+    words = "must be the id of a purchase."
+    assert status_and_body(answer) == invalid(
+        ("/recipientEmails/0", "NotEmail", "recipientEmails/0 must be a valid e-mail address."),
+        *((f"/furtherPurchaseIds/{n}", "NotFound", f"furtherPurchaseIds/{n} {words}") for n in (1, 2)),
+    )
+    answer = await assign(client, tenant, purchase, "ada", furtherPurchaseIds=[str(purchase)] * 51)
+    assert status_and_body(answer) == invalid(
+        ("/recipientEmails/0", "NotEmail", "recipientEmails/0 must be a valid e-mail address."),
+        ("/furtherPurchaseIds", "NumberOfPurchases", "furtherPurchaseIds must be a list of at most 50 UUIDs."),
+    )
 
 
 async def test_everybody_gets_a_voucher_or_nobody(
@@ -164,6 +211,8 @@ async def test_a_partners_user_hands_out_the_vouchers_of_its_partner_alone(
     ]
     for answer in refused:
         assert status_and_body(answer) == not_found("There is no such voucher purchase.")
+    further = body | {"furtherPurchaseIds": [str(theirs)]}
+    assert (await client.post(url_of(purchase), json=further, headers=partners_user)).status_code == 400
     # The right is for nothing else, and the right to buy is not enough.
     answer = await client.get(f"{ROOT}/vouchers", headers=partners_user)
     assert answer.status_code == 403

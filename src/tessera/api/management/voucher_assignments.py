@@ -71,21 +71,24 @@ async def export_assignments(request: Request, caller: VoucherAssigner) -> Respo
 async def assign_vouchers(request: Request, caller: VoucherAssigner) -> Response:
     """Give each person of a list a free voucher of the purchase. Everybody gets one, or nobody.
 
-    A person who has a voucher of this purchase keeps it, so the same list can be sent again. With `dryRun` nothing is
-    assigned. Users of a voucher partner who have the function point `PartnerAssignVouchers` assign vouchers of their
-    partner's purchases. The codes are masked for callers who have neither this function point nor `SeeVoucherCodes`,
-    and in a response that is repeated for the same `Idempotency-Key`.
+    A person who has a voucher of this purchase keeps it, so the same list can be sent again. A purchase has at most
+    1,000 vouchers; `furtherPurchaseIds` names others for a longer list. With `dryRun` nothing is assigned. Users of a
+    voucher partner who have the function point `PartnerAssignVouchers` assign vouchers of their partner's purchases.
+    The codes are masked for callers who have neither this function point nor `SeeVoucherCodes`, and in a response that
+    is repeated for the same `Idempotency-Key`.
     """
     purchase_id, values = path_id(request, ID), await read_values(request, AssignmentRequest)
     people, dry_run = values["recipient_emails"], bool(values.get("dry_run"))
+    further = values.get("further_purchase_ids") or ()
     reveals = not caller.principal.function_points.isdisjoint({ASSIGN, FunctionPoint.SEE_VOUCHER_CODES})
 
     async def effect() -> JsonResponse:
-        assigned = await service.assign(caller.work, purchase_id, people, dry_run=dry_run, now=caller.now)
+        assigned = await service.assign(
+            caller.work, purchase_id, people, further=further, dry_run=dry_run, now=caller.now
+        )
         if reveals and assigned:
-            await revealed.record(
-                caller.work, service.SOURCE, {"purchase_id": purchase_id}, len(assigned), now=caller.now
-            )
+            filters = {"purchase_id": purchase_id, "further_purchase_ids": further or None}
+            await revealed.record(caller.work, service.SOURCE, filters, len(assigned), now=caller.now)
         assigned = assigned if reveals else [each.masked for each in assigned]
         return JsonResponse({"isDryRun": dry_run, "results": [AssignmentModel.of(each) for each in assigned]})
 

@@ -33,5 +33,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - the value of a filter
             return value
         case date():
             return str(value)
+        case list() | tuple():
+            return [_value(each) for each in value]
         case _:  # a text may be a code or an address, which the log must not hold
             return "..."

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Boolean, RequestModel, Texts
+from tessera.api.http.fields import Boolean, RequestModel, Texts, Uuids
 from tessera.api.management.serialization import From, Representation
-from tessera.vouchers.issued.assignments.rules import MAX_PEOPLE
+from tessera.vouchers.issued.assignments.rules import MAX_FURTHER, MAX_PEOPLE
 
 
 class AssignmentRequest(RequestModel):
@@ -16,6 +16,12 @@ class AssignmentRequest(RequestModel):
     recipient_emails: Texts = Field(
         description=f"The email addresses of the people, 1 to {MAX_PEOPLE:,}; a repeated one gets one voucher.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_PEOPLE},
+    )
+    further_purchase_ids: Uuids = Field(
+        (),
+        description=f"Other purchases, up to {MAX_FURTHER}, whose vouchers follow when this one has none left. A "
+        "person who has a voucher of any of these keeps it.",
+        json_schema_extra={"maxItems": MAX_FURTHER},
     )
     dry_run: Boolean | None = Field(
         None, description="Whether to check the list without assigning anything; default: false."

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
@@ -10,6 +11,8 @@ from tessera.kit.normalization import distinct, email_key
 from tessera.vouchers.issued.actions.rules import VoucherState
 
 MAX_PEOPLE = 10_000
+# Enough for as many people, even if some purchases have few vouchers left.
+MAX_FURTHER = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,13 @@ def read_addresses(lines: Iterable[bytes]) -> dict[int, str]:
     return {number: cell for number, cell in enumerate(cells, start=1) if cell and not (number == 1 and has_titles)}
 
 
-def violations(addresses: Sequence[str]) -> Iterator[Violation]:
-    """The violations of a list of people that need no query; each bad address is named by its position."""
+def violations(addresses: Sequence[str], further: Sequence[UUID] = ()) -> Iterator[Violation]:
+    """The violations of a list of people and of further purchases that need no query.
+
+    Each bad address is named by its position.
+    """
+    if len(further) > MAX_FURTHER:
+        yield Violation("NumberOfPurchases", "further_purchase_ids", f"must be a list of at most {MAX_FURTHER} UUIDs")
     if not 1 <= len(addresses) <= MAX_PEOPLE:
         yield Violation("NumberOfPeople", "recipient_emails", f"must be a list of 1 to {MAX_PEOPLE:,} addresses")
         return

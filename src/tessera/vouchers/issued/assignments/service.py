@@ -1,18 +1,18 @@
 """Handing out the vouchers of a purchase to a list of people."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from tessera.kit import csv as csv_export
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Invalid, Violation
+from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.wire import wire_name
 from tessera.vouchers import codes
 from tessera.vouchers.issued.actions import rules as actions
 from tessera.vouchers.issued.actions import service as vouchers
-from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand
+from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand, VoucherState
 from tessera.vouchers.issued.assignments import rules
 from tessera.vouchers.issued.assignments.rules import Assignment
 from tessera.vouchers.purchases import service as purchases
@@ -37,18 +37,27 @@ async def csv(work: UnitOfWork, purchase_id: UUID, *, reveals: bool, now: dateti
 
 
 async def assign(
-    work: UnitOfWork, purchase_id: UUID, addresses: Sequence[str], *, dry_run: bool = False, now: datetime
+    work: UnitOfWork,
+    purchase_id: UUID,
+    addresses: Sequence[str],
+    *,
+    further: Sequence[UUID] = (),
+    dry_run: bool = False,
+    now: datetime,
 ) -> list[Assignment]:
     """Give each person a voucher of the purchase, in the order of the list; a person who has one keeps it.
 
-    Everybody gets a voucher, or nobody. Concurrent calls wait for each other. A dry run changes nothing. Raises
-    NotFound, and Invalid with every bad address, or if too few vouchers are left.
+    When the purchase has none left, vouchers of `further` purchases follow, in the order of these. Everybody gets a
+    voucher, or nobody. Concurrent calls wait for each other. A dry run changes nothing. Raises NotFound, and Invalid
+    with every bad address and every unknown further purchase, or if too few vouchers are left.
     """
     await purchases.get(work, purchase_id, now=now)
     # Checking thousands of addresses takes seconds, during which other requests must not wait.
-    if found := await asyncio.to_thread(lambda: list(rules.violations(addresses))):
+    found = await asyncio.to_thread(lambda: list(rules.violations(addresses, further)))
+    found += [each async for each in _unknown(work, further[: rules.MAX_FURTHER], now=now)]
+    if found:
         raise Invalid(found)
-    all_vouchers = await vouchers.lock_purchase(work, purchase_id)
+    all_vouchers = await _lock(work, [purchase_id, *further])
     assigned = list(rules.assign(addresses, all_vouchers, now=now))
     if missing := sum(voucher is None for _, voucher, _ in assigned):
         needed = sum(is_new for _, _, is_new in assigned)
@@ -66,3 +75,17 @@ async def assign(
     if not dry_run:
         await vouchers.write(work, VoucherAction.ASSIGN, changes, now=now)
     return assignments
+
+
+async def _unknown(work: UnitOfWork, further: Sequence[UUID], *, now: datetime) -> AsyncIterator[Violation]:
+    for number, purchase_id in enumerate(further):
+        try:
+            await purchases.get(work, purchase_id, now=now)
+        except NotFound:
+            yield Violation("NotFound", f"further_purchase_ids/{number}", "must be the id of a purchase")
+
+
+async def _lock(work: UnitOfWork, purchase_ids: Sequence[UUID]) -> list[VoucherState]:
+    # In the order of the ids, so that concurrent calls cannot deadlock.
+    locked = {each: await vouchers.lock_purchase(work, each) for each in sorted({*purchase_ids})}
+    return [voucher for each in dict.fromkeys(purchase_ids) for voucher in locked[each]]
