@@ -15,7 +15,7 @@ from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 # After COMMIT. Some of the moments before it are tried, because each costs a process.
-LAST_MOMENT = 13
+LAST_MOMENT = 15
 
 
 def counts(superuser: psycopg.Connection, tenant: Tenant) -> tuple[int, ...]:

@@ -7,8 +7,16 @@ import psycopg
 from tests.support.factories import Tenant
 from tests.support.management_requests import if_match
 from tests.support.purchasing import purchase_jobs
-from tests.support.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
+from tests.support.voucher_factories import (
+    add_partner,
+    add_program,
+    add_purchase,
+    add_vouchers,
+    fill_vouchers,
+    voucher,
+)
 from tests.support.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, create_purchase, create_resource
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 
@@ -62,3 +70,22 @@ async def test_many_who_change_the_same_vouchers_take_turns(
     assert [(answer.status_code, answer.json()["done"]) for answer in answers] == [(200, 100)] * 8
     result = superuser.execute("select distinct version from vouchers where organization_id = %s", [tenant.id])
     assert result.fetchall() == [(9,)]
+
+
+async def test_vouchers_of_several_purchases_are_locked_in_the_order_of_bulk_actions(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    partner, program = await add_partner(resources, tenant, "Acme"), await add_program(resources, tenant, "Spring")
+    first, second = [await add_purchase(resources, tenant, partner, program, code) for code in ("VP-1", "VP-2")]
+    # The older purchase has the newer voucher.
+    await add_vouchers(resources, tenant, voucher(second, partner, "OLDER"), voucher(first, partner, "NEWER"))
+    body = {"action": "SwitchOn", "vouchers": [{"code": "OLDER"}, {"code": "NEWER"}]}
+    people = {"recipientEmails": ["ada@example.com"], "furtherPurchaseIds": [str(second)]}
+    with superuser.transaction():
+        superuser.execute("select from vouchers where organization_id = %s and code = 'OLDER' for update", [tenant.id])
+        bulk = asyncio.create_task(client.post(f"{VOUCHERS}/bulk", json=body, headers=tenant.bearer))
+        await until_blocked(superuser)
+        url = f"{PURCHASES}/{first}/assignments"
+        assignment = asyncio.create_task(client.post(url, json=people, headers=tenant.bearer))
+        await until_blocked(superuser, count=2)
+    assert [(await answer).status_code for answer in (bulk, assignment)] == [200, 200]

@@ -167,14 +167,19 @@ async def test_the_vouchers_that_a_candidate_used_are_found_by_an_index(
         assert sum(read for _, read in scans(plan)) <= 2
 
 
-async def test_the_vouchers_of_a_purchase_are_locked_by_an_index(resources: Resources, large_tables: Loaded) -> None:
+async def test_the_vouchers_of_purchases_are_found_and_locked_by_an_index(
+    resources: Resources, large_tables: Loaded
+) -> None:
+    purchase_ids = [UUID(f"00000000-0000-7000-8000-00000000000{number}") for number in (7, 5)]
     for (_, partner_id), count in zip(large_tables.callers, (1_000, 500), strict=True):
         with record_statements(resources.database) as sent:
             async with resources.database.unit_of_work(large_tables.tenant.id, partner_id=partner_id) as work:
-                assert len(await actions.lock_purchase(work, UUID("00000000-0000-7000-8000-000000000007"))) == count
-        (lock,) = [each for each in sent if "FOR UPDATE" in each.text]
-        for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, lock):
-            assert sum(read for _, read in scans(plan)) == count
+                assert len(await actions.lock_purchases(work, purchase_ids)) == 2 * count
+        *lists, lock = [each for each in sent if "vouchers" in each.text]
+        assert "ORDER BY vouchers.id FOR UPDATE" in lock.text
+        for statement, rows in [*((each, count) for each in lists), (lock, 2 * count)]:
+            for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, statement):
+                assert sum(read for _, read in scans(plan)) == rows
 
 
 async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants_rows(

@@ -56,6 +56,11 @@ class VoucherActionRepository:
         statement = select(*columns).where(*self._of_purchase(purchase_id), Voucher.recipient_email.is_not(None))
         return [AssignedVoucher(*row) for row in await self._connection.execute(statement.order_by(Voucher.id))]
 
+    async def list_ids(self, purchase_id: UUID) -> Sequence[UUID]:
+        """The ids of the vouchers of a purchase that are visible to the unit of work, oldest first."""
+        statement = select(Voucher.id).where(*self._of_purchase(purchase_id)).order_by(Voucher.id)
+        return (await self._connection.scalars(statement)).all()
+
     def _of_purchase(self, purchase_id: UUID) -> tuple[ColumnElement[bool], ...]:
         is_own = true() if self._partner_id is None else Voucher.partner_id == self._partner_id
         return Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id, is_own
@@ -63,16 +68,8 @@ class VoucherActionRepository:
     async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
         """The vouchers with these ids, locked FOR UPDATE in id order so that concurrent calls cannot deadlock."""
         ids = literal(list(voucher_ids), ARRAY(Uuid))
-        return await self._lock(Voucher.organization_id == self._organization_id, Voucher.id == any_(ids))
-
-    async def lock_purchase(self, purchase_id: UUID) -> Mapping[UUID, VoucherState]:
-        """The vouchers of a purchase that are visible to the unit of work, locked FOR UPDATE in id order."""
-        return await self._lock(*self._of_purchase(purchase_id))
-
-    async def _lock(self, *conditions: ColumnElement[bool]) -> Mapping[UUID, VoucherState]:
-        rows = await self._connection.execute(
-            select(*_COLUMNS).where(*conditions).order_by(Voucher.id).with_for_update()
-        )
+        statement = select(*_COLUMNS).where(Voucher.organization_id == self._organization_id, Voucher.id == any_(ids))
+        rows = await self._connection.execute(statement.order_by(Voucher.id).with_for_update())
         return {row.id: VoucherState(**row._mapping) for row in rows}
 
     async def change_all(self, vouchers: Sequence[VoucherState]) -> None:

@@ -1,6 +1,6 @@
 """Actions on vouchers: one voucher, or up to a thousand in a fixed number of statements."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,9 +108,12 @@ def _outcomes(
             yield Outcome(voucher=new_states[voucher.id], refusal=reason)
 
 
-async def lock_purchase(work: UnitOfWork, purchase_id: UUID) -> list[VoucherState]:
-    """The vouchers of a purchase, locked FOR UPDATE, in the order of their ids."""
-    return list((await VoucherActionRepository(work).lock_purchase(purchase_id)).values())
+async def lock_purchases(work: UnitOfWork, purchase_ids: Iterable[UUID]) -> list[VoucherState]:
+    """The vouchers of purchases, locked FOR UPDATE: in the order of the purchases, oldest first in each."""
+    repository = VoucherActionRepository(work)
+    ids = [each for purchase_id in purchase_ids for each in await repository.list_ids(purchase_id)]
+    locked = await repository.lock(ids)
+    return [locked[each] for each in ids if each in locked]
 
 
 async def list_assigned(work: UnitOfWork, purchase_id: UUID) -> Sequence[AssignedVoucher]:

@@ -12,7 +12,7 @@ from tessera.kit.wire import wire_name
 from tessera.vouchers import codes
 from tessera.vouchers.issued.actions import rules as actions
 from tessera.vouchers.issued.actions import service as vouchers
-from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand, VoucherState
+from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand
 from tessera.vouchers.issued.assignments import rules
 from tessera.vouchers.issued.assignments.rules import Assignment
 from tessera.vouchers.purchases import service as purchases
@@ -57,7 +57,7 @@ async def assign(
     found += [each async for each in _unknown(work, further[: rules.MAX_FURTHER], now=now)]
     if found:
         raise Invalid(found)
-    all_vouchers = await _lock(work, [purchase_id, *further])
+    all_vouchers = await vouchers.lock_purchases(work, dict.fromkeys([purchase_id, *further]))
     assigned = list(rules.assign(addresses, all_vouchers, now=now))
     if missing := sum(voucher is None for _, voucher, _ in assigned):
         needed = sum(is_new for _, _, is_new in assigned)
@@ -83,9 +83,3 @@ async def _unknown(work: UnitOfWork, further: Sequence[UUID], *, now: datetime) 
             await purchases.get(work, purchase_id, now=now)
         except NotFound:
             yield Violation("NotFound", f"further_purchase_ids/{number}", "must be the id of a purchase")
-
-
-async def _lock(work: UnitOfWork, purchase_ids: Sequence[UUID]) -> list[VoucherState]:
-    # In the order of the ids, so that concurrent calls cannot deadlock.
-    locked = {each: await vouchers.lock_purchase(work, each) for each in sorted({*purchase_ids})}
-    return [voucher for each in dict.fromkeys(purchase_ids) for voucher in locked[each]]
