@@ -1,13 +1,11 @@
 """Statements on the audit log of one tenant."""
 
-import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -63,8 +61,8 @@ insert into audit_unsealed (organization_id, entry_id) select %(organization_id)
 returning 1
 """)
 
-# As many changes take up to a second to convert, during which other requests must not wait. And a connection keeps the
-# plans by which it checks foreign keys: one that it made for a nearly empty log reads the whole log for each entry.
+# A connection keeps the plans by which it checks foreign keys: one that it made for a nearly empty log reads the whole
+# log for each entry, which matters from this number of entries.
 MANY = 1000
 
 
@@ -85,6 +83,13 @@ class Entry:
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     position: int | None
+
+
+class Entries(NamedTuple):
+    """New entries as the parameters of the statement that adds them."""
+
+    number: int
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,17 +174,18 @@ class AuditRepository:
         self._organization_id = work.organization_id
         self._actor = work.actor
 
-    async def add(self, changes: Sequence[Change], *, now: datetime) -> None:
-        """Add an unsealed entry for each change."""
-        if not changes:
+    def prepare(self, changes: Sequence[Change], *, now: datetime) -> Entries:
+        """An entry for each change, as `add` sends it."""
+        return Entries(len(changes), _values(self._organization_id, self._actor, changes, now=now))
+
+    async def add(self, entries: Entries) -> None:
+        """Add unsealed entries."""
+        if not entries.number:
             return
         driver = await driver_of(self._connection)
-        values = partial(_values, self._organization_id, self._actor, changes, now=now)
-        if len(changes) < MANY:
-            await ADD_ALL.send(driver, values())
-        else:
+        if entries.number >= MANY:
             await driver.execute("discard plans")
-            await ADD_ALL.send(driver, await asyncio.to_thread(values))
+        await ADD_ALL.send(driver, entries.values)
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""

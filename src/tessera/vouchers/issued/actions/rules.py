@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.identity.rules import is_email_address
@@ -142,15 +142,18 @@ def refusal(voucher: VoucherState, command: VoucherCommand, *, now: datetime) ->
 
 def apply(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> VoucherState:
     """The state of the voucher after the command."""
-    after = replace(voucher, version=voucher.version + 1)
+    return replace(voucher, version=voucher.version + 1, **_changed_fields(voucher, command, now=now))
+
+
+def _changed_fields(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> dict[str, Any]:
     match command.action:
         case VoucherAction.ASSIGN:
-            return replace(after, recipient_email=stored_email(command.recipient_email or ""), assigned_at=now)
+            return {"recipient_email": stored_email(command.recipient_email or ""), "assigned_at": now}
         case VoucherAction.UNASSIGN:
-            return replace(after, recipient_email=None, assigned_at=None)
+            return {"recipient_email": None, "assigned_at": None}
         case VoucherAction.SWITCH_ON | VoucherAction.SWITCH_OFF:
-            return replace(after, is_active=command.action is VoucherAction.SWITCH_ON)
+            return {"is_active": command.action is VoucherAction.SWITCH_ON}
         case VoucherAction.CHANGE_EXPIRY:
-            return replace(after, expires_at=command.expires_at or voucher.expires_at)
+            return {"expires_at": command.expires_at or voucher.expires_at}
         case VoucherAction.ARCHIVE:
-            return replace(after, is_archived=True)
+            return {"is_archived": True}

@@ -1,5 +1,6 @@
 """Actions on vouchers: one voucher, or up to a thousand in a fixed number of statements."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,7 +128,6 @@ async def write(
     """Write new states of locked vouchers after an action, each with an entry in the audit log."""
     if not changes:
         return
-    await VoucherActionRepository(work).change_all([after for _, after in changes])
     entries = [
         Change(
             action=_AUDIT_ACTIONS[action],
@@ -138,7 +138,12 @@ async def write(
         )
         for before, after in changes
     ]
-    await audit.record_all(work, entries, now=now)
+    # While the database writes thousands of vouchers, their entries are converted.
+    prepared, _ = await asyncio.gather(
+        audit.prepare(work, entries, now=now),
+        VoucherActionRepository(work).change_all([after for _, after in changes]),
+    )
+    await audit.record_prepared(work, prepared)
     await totals.change(
         work, [(after.partner_id, _counted_state(before), _counted_state(after)) for before, after in changes]
     )
