@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from uuid import UUID
 
 from tessera.audit import service as audit
@@ -16,7 +17,7 @@ from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.imports.refusals import BadLines
 from tessera.kit.imports.rows import MAX_LINES, Row, Unreadable, read_rows
-from tessera.kit.imports.steps import Source, in_thread
+from tessera.kit.imports.steps import Source, collect
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts as promo_codes
 from tessera.promo_codes.texts import service as texts
@@ -89,7 +90,7 @@ async def import_file(
     offer = Offer(*await checkouts.find_offer(work, order, now=now))
     with closing(read_rows(source.file, cells.FILE)) as rows:
         state = _Import(offer, rows, now)
-        while lines := await in_thread(lambda: _next_lines(state)):
+        while lines := await collect(_next_lines(state)):
             source.on_guesses(len(lines))
             valid = await _look_up(work, state, lines)
             if not dry_run and not state.bad.count:
@@ -103,24 +104,20 @@ async def import_file(
     )
 
 
-def _next_lines(state: _Import) -> list[_CheckedLine]:
+def _next_lines(state: _Import) -> Iterator[_CheckedLine]:
     """The next lines, as many as a purchase can have, each with the violations that need no query."""
-    lines: list[_CheckedLine] = []
     try:
-        for row in state.rows:
-            if state.count + len(lines) >= MAX_LINES:
+        for row in islice(state.rows, MAX_QUANTITY):
+            if state.count >= MAX_LINES:
                 message = f"is one too many: a file has at most {MAX_LINES:,} vouchers"
                 raise Unreadable(row.number, Violation("TooManyLines", "code", message))
             draft = VoucherDraft(**cells.parse(row.cells)) if row.cells else VoucherDraft()
-            lines.append((row.number, draft, [*row.violations, *_violations(state, row.number, draft)]))
-            if len(lines) == MAX_QUANTITY:
-                break
+            state.count += 1
+            state.used += draft.was_used
+            yield row.number, draft, [*row.violations, *_violations(state, row.number, draft)]
     except Unreadable as error:
         state.rows = iter(())
         state.bad.add(error.number, [error.violation])
-    state.count += len(lines)
-    state.used += sum(draft.was_used for _, draft, _ in lines)
-    return lines
 
 
 def _violations(state: _Import, number: int, draft: VoucherDraft) -> list[Violation]:

@@ -13,7 +13,7 @@ from tessera.kit.errors import Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.imports.refusals import BadLines
 from tessera.kit.imports.rows import MAX_LINES, Unreadable
-from tessera.kit.imports.steps import Source, in_thread
+from tessera.kit.imports.steps import Source, collect
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
@@ -81,7 +81,7 @@ async def import_file(
     with closing(presets.read_lines(source.file, preset) if preset else read_lines(source.file)) as all_lines:
         bad = BadLines(preset.title) if preset else BadLines()
         state = _Import(work.organization_id, all_lines, bad=bad)
-        while lines := await _read_next(state, now):
+        while lines := await collect(_next_lines(state, now)):
             lines = await _collect_changes(work, state, lines) if update else lines
             source.on_guesses(len(lines))
             valid_lines = await _look_up(work, state, lines)
@@ -98,33 +98,24 @@ async def import_file(
     return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=changed)
 
 
-async def _read_next(state: _Import, now: datetime) -> list[_CheckedLine]:
-    return await in_thread(lambda: _next_lines(state, now))
-
-
-def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
+def _next_lines(state: _Import, now: datetime) -> Iterator[_CheckedLine]:
     """The next lines, each with the violations that need no query.
 
-    Lines with addresses are fewer, because to check an address takes longer than all other fields: a step must end soon
-    after its caller is gone.
+    Lines with addresses are fewer, because the codes and addresses of all of them are added together.
     """
-    lines: list[_CheckedLine] = []
     room = LINES_PER_BATCH
     try:
-        for line in state.lines:
-            if state.count + len(lines) >= MAX_LINES:
+        while room > 0 and (line := next(state.lines, None)):
+            if state.count >= MAX_LINES:
                 message = f"is one too many: a file has at most {MAX_LINES:,} promo codes"
                 raise Unreadable(line.number, Violation("TooManyLines", "name", message))
             draft = rules.with_share(line.draft, owner_id=state.owner_id)
-            lines.append((replace(line, draft=draft), _violations(state, line, now=now)))
+            state.count += 1
             room -= 1 + len(draft.email_addresses or ())
-            if room <= 0:
-                break
+            yield replace(line, draft=draft), _violations(state, line, now=now)
     except Unreadable as error:
         state.lines = iter(())
         state.bad.add(error.number, [error.violation])
-    state.count += len(lines)
-    return lines
 
 
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
