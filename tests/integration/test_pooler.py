@@ -59,6 +59,16 @@ async def test_a_transaction_has_a_limit_beyond_its_deadline(
     assert seconds == limit
 
 
+async def test_a_transaction_with_a_longer_limit_outlives_that_of_its_session(addresses: Addresses) -> None:
+    database = Database(addresses.application, pool_size=1, deadline=60)
+    shorten = "select set_config('transaction_timeout', '500ms', false) from pg_settings where name = :name"
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        await work.connection.execute(text(shorten), {"name": "transaction_timeout"})
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        await work.connection.execute(text("select pg_sleep(0.8)"))
+    await database.close()
+
+
 @needs_pgbouncer
 async def test_a_connection_of_the_pooler_that_is_replaced_keeps_the_role_and_its_settings(
     addresses: Addresses,

@@ -61,9 +61,10 @@ SETTINGS = {
 # part of the statements that the server awaits. Only sessions have this limit: it would end transactions of the last
 # release, whose jobs know no such limit.
 TRANSACTION_SECONDS = 20
-# Postgres has that limit since version 17.
+# Postgres has that limit since version 17. Within a transaction, a new limit has no effect while another runs, which
+# the limit 0 ends.
 LIMIT_TRANSACTION = """
-select set_config('transaction_timeout', '{limit}', {is_local})
+select set_config('transaction_timeout', '0', {is_local}), set_config('transaction_timeout', '{limit}', {is_local})
 where current_setting('transaction_timeout', true) is not null
 """
 # Executed once on each new connection.
