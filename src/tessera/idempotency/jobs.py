@@ -1,6 +1,5 @@
 """Housekeeping of idempotency keys."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -8,8 +7,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.idempotency import service
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.database import Database
-from tessera.kit.jobs import by_the_clock
+from tessera.kit.jobs import by_the_clock, worker_of
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +19,7 @@ blueprint = Blueprint()
 @by_the_clock
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
     """Delete expired keys of all organizations, in pieces."""
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     count = 0
     start: datetime | None = service.BEGINNING
     while start is not None:

@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from tessera.kit import tracing
 from tessera.kit.db import clocks
 from tessera.kit.db.connections import conninfo, options_for
+from tessera.kit.db.database import Database
 from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, PromptConnection
 from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.roles import role_of
@@ -79,6 +80,11 @@ async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.execute(QUEUE_SESSION)
 
 
+def worker_of(context: JobContext) -> tuple[Database, Callable[[], datetime]]:
+    """The database and the clock of the worker that runs a job."""
+    return context.additional_context["database"], context.additional_context["clock"]
+
+
 def by_the_clock(task: PeriodicTask) -> PeriodicTask:
     """A task that expires or closes something, and that does nothing while the clock of its process is wrong.
 
@@ -87,7 +93,7 @@ def by_the_clock(task: PeriodicTask) -> PeriodicTask:
 
     @functools.wraps(task)
     async def run(context: JobContext, timestamp: int) -> None:
-        seconds = await clocks.seconds_ahead(context.additional_context["database"])
+        seconds = await clocks.seconds_ahead(worker_of(context)[0])
         if abs(seconds) > clocks.MAX_SECONDS:
             log.error("nothing is expired or closed: the clock is wrong", task=task.__name__, seconds_ahead=seconds)
             return

@@ -1,17 +1,15 @@
 """The job that expires holds."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.database import Database
 from tessera.kit.db.passes import Progress, run_pass
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.jobs import by_the_clock
+from tessera.kit.jobs import by_the_clock, worker_of
 from tessera.redemptions.expiry import service as expiry
 
 log = structlog.get_logger(__name__)
@@ -27,8 +25,7 @@ HOLDS_AT_ONCE = 200
 @by_the_clock
 async def expire_holds(context: JobContext, timestamp: int) -> None:
     """Store the status of expired holds; a repeated run changes nothing."""
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     expired, has_more = 0, True
     while has_more:
         now = clock()

@@ -1,17 +1,15 @@
 """The job that rolls up closed days."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.database import Database
 from tessera.kit.db.passes import Progress, run_pass
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.jobs import by_the_clock
+from tessera.kit.jobs import by_the_clock, worker_of
 from tessera.reports import service
 
 log = structlog.get_logger(__name__)
@@ -24,8 +22,7 @@ blueprint = Blueprint()
 @by_the_clock
 async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
     """Roll up the redemptions of every closed day; a repeated run changes nothing."""
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     now = clock()
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await service.list_unrolled(work, now=now)

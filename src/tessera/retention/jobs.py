@@ -1,14 +1,10 @@
 """The job that applies the retention of organizations."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 import structlog
 from procrastinate import Blueprint, JobContext
 
-from tessera.kit.db.database import Database
 from tessera.kit.db.passes import PLATFORM_ID
-from tessera.kit.jobs import by_the_clock
+from tessera.kit.jobs import by_the_clock, worker_of
 from tessera.retention import service
 
 log = structlog.get_logger(__name__)
@@ -21,8 +17,7 @@ blueprint = Blueprint()
 @by_the_clock
 async def apply_retention(context: JobContext, timestamp: int) -> None:
     """Remove what organizations no longer keep; a repeated run changes nothing."""
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     now = clock()
     async with database.unit_of_work(PLATFORM_ID) as work:
         settings = await service.list_all(work)

@@ -1,8 +1,7 @@
 """Jobs of voucher purchases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -10,10 +9,9 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.db.database import Database
 from tessera.kit.db.passes import Progress, run_pass
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.jobs import ExponentialBackoff, by_the_clock
+from tessera.kit.jobs import ExponentialBackoff, by_the_clock, worker_of
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 
@@ -30,8 +28,7 @@ BATCH_SIZE = 200
 @blueprint.task(name=purchases.ISSUE_VOUCHERS, retry=ExponentialBackoff(), pass_context=True)
 async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_id: str) -> None:
     """Issue the vouchers of a purchase; a repeated run changes nothing."""
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
         count = await purchases.issue(work, purchase_id=UUID(purchase_id), now=clock())
     log.info("vouchers issued", organization=organization_id, purchase=purchase_id, vouchers=count)
@@ -42,8 +39,8 @@ async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_
 @by_the_clock
 async def expire_checkouts(context: JobContext, timestamp: int) -> None:
     """Store the status of checkouts past their deadline, which readers already treat as expired."""
-    database: Database = context.additional_context["database"]
-    now = context.additional_context["clock"]()
+    database, clock = worker_of(context)
+    now = clock()
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await checkouts.list_overdue_organizations(work, now=now)
 

@@ -1,15 +1,12 @@
 """Jobs of batches of promo codes."""
 
-from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.db.database import Database
-from tessera.kit.jobs import ExponentialBackoff
+from tessera.kit.jobs import ExponentialBackoff, worker_of
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchStatus
 
@@ -27,8 +24,7 @@ async def make_promo_codes(context: JobContext, *, organization_id: str, batch_i
     Each job creates at most 2,500 codes, so that a worker can stop soon and other jobs get their turn. A job that runs
     twice creates the next codes, or none if the batch has ended.
     """
-    database: Database = context.additional_context["database"]
-    clock: Callable[[], datetime] = context.additional_context["clock"]
+    database, clock = worker_of(context)
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
         batch = await batches.create_next_codes(work, UUID(batch_id), now=clock())
         if batch.status == BatchStatus.IN_PROGRESS:
