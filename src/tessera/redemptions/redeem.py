@@ -9,6 +9,7 @@ from uuid import UUID
 from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Use
+from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.round_trips import run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
@@ -219,11 +220,7 @@ class _RedemptionBatch:
             store_exam_id=product.store_exam_id,
             store_exam_code=product.store_exam_code,
             product_bundle_id=product.product_bundle_id,
-            person_id=draft.candidate.person_id,
-            client_candidate_id=draft.candidate.client_candidate_id,
-            first_name=draft.candidate.first_name,
-            last_name=draft.candidate.last_name,
-            email=draft.candidate.email,
+            **row_of(draft.candidate),
             list_price=assessment.price.list_price,
             discount=assessment.price.discount,
             earlier_discounts=assessment.price.earlier_discounts,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.catalog.service import Product
+from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.redemptions import transitions
@@ -77,11 +78,7 @@ def _redemption(use: PastUse, reservation: Reservation) -> Redemption:
         store_exam_id=use.exam.store_exam_id,
         store_exam_code=use.exam.store_exam_code,
         product_bundle_id=None,
-        person_id=use.candidate.person_id,
-        client_candidate_id=use.candidate.client_candidate_id,
-        first_name=use.candidate.first_name,
-        last_name=use.candidate.last_name,
-        email=use.candidate.email,
+        **row_of(use.candidate),
         list_price=use.exam.price,
         discount=use.exam.price,
         earlier_discounts=Decimal(0),
