@@ -35,6 +35,20 @@ from tessera.vouchers.revealing import service as revealing
 from tessera.vouchers.rules import PurchaseStatus
 
 PurchaseRef = Annotated[str, typer.Argument(help="The purchase's code (any case) or id.", metavar="PURCHASE")]
+PeopleFile = Annotated[
+    Path,
+    typer.Argument(
+        help="A file with an email address at the beginning of each line; - is standard input.",
+        exists=True,
+        dir_okay=False,
+        allow_dash=True,
+        metavar="FILE",
+    ),
+]
+FurtherPurchases = Annotated[
+    list[str] | None,
+    typer.Option("--then", metavar="PURCHASE", help="Another purchase, for when the first has no voucher left."),
+]
 
 commands = CommandGroup()
 
@@ -170,21 +184,9 @@ def archive_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes
 def assign_vouchers(
     session: OrganizationSession,
     purchase: PurchaseRef,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A file with an email address at the beginning of each line; - is standard input.",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            metavar="FILE",
-        ),
-    ],
+    file: PeopleFile,
     *,
-    then: Annotated[
-        list[str] | None,
-        typer.Option("--then", metavar="PURCHASE", help="Another purchase, for when the first has no voucher left."),
-    ] = None,
+    then: FurtherPurchases = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list and assign nothing.")] = False,
     reveal: Reveal = False,
 ) -> None:

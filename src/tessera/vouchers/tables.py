@@ -246,10 +246,7 @@ class Voucher(MetadataColumn, Base):
         Index("vouchers_by_purchase_index", "organization_id", "purchase_id", "partner_id", "id"),
         _by_present("vouchers_by_recipient_index", "recipient_email_key"),
         Index(
-            "vouchers_by_reservation_index",
-            "organization_id",
-            "reservation_code",
-            "id",
+            *("vouchers_by_reservation_index", "organization_id", "reservation_code", "id"),
             postgresql_where="reservation_code is not null",
         ),
         _by_present("vouchers_by_store_exam_index", "store_exam_id"),

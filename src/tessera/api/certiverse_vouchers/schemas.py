@@ -283,9 +283,7 @@ class PartnerVoucherModel(ResponseModel):
     isUsed: bool = Field(description="Whether the voucher has been redeemed.")
     recipientEmail: str | None = Field(None, description="Assigned recipient email. Omitted if not assigned.")
     reservationCode: str | None = Field(None, description="Latest reservation's code. Omitted if none.")
-    reservationStatus: Annotated[str, RESERVATION_STATUS] | None = Field(
-        None, description="Status of that reservation. Omitted if none."
-    )
+    reservationStatus: Annotated[str, RESERVATION_STATUS] | None = Field(None, description="Its status, if any.")
     storeExamCode: str | None = Field(None, description="Linked store exam code. Omitted if not linked.")
     usedBy: PartnerVoucherUsedByModel | None = Field(None, description="Redemption details. Omitted if not used.")
     voucherCode: str = Field(description="Unique redemption code.")

@@ -137,9 +137,7 @@ def wire_path(field: str, names: Mapping[str, str]) -> str:
     A field that begins with a slash is an unknown name, which is in wire form already.
     """
     name, slash, rest = field.partition("/")
-    if not name:
-        return rest
-    return names[name] + slash + rest
+    return names[name] + slash + rest if name else rest
 
 
 def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:

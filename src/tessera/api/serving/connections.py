@@ -161,11 +161,9 @@ class GuardedConnection(CountedConnection):
     def on_headers_complete(self) -> None:
         heads.check(self.url, self.headers, version=self.parser.get_http_version())
         self.requests += 1
-        if (
-            self._head_size_at_most > self._limits.head_bytes
-            and heads.size(self.url, self.headers) > self._limits.head_bytes
-        ):
-            self.scope["state"][REFUSAL] = HeadTooLarge(self._limits.head_bytes)
+        limit = self._limits.head_bytes
+        if self._head_size_at_most > limit and heads.size(self.url, self.headers) > limit:
+            self.scope["state"][REFUSAL] = HeadTooLarge(limit)
             self._is_refused = True
         if self._guard.is_draining and self._guard.is_address_ending.value:
             self.scope["state"][DRAINING] = True

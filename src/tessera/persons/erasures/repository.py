@@ -79,8 +79,7 @@ class ErasureRepository:
     async def find_digested(self, group: Group, key: bytes, digests: Sequence[bytes]) -> list[str]:
         """The ids or keys of addresses in a group of columns that have these digests."""
         rows = await self._fetch(
-            f"select distinct {group.match} as match from {group.table}"  # noqa: S608 - likewise
-            f" where organization_id = %(organization_id)s"
+            f"select distinct {group.match} as match from {group.table} where organization_id = %(organization_id)s"  # noqa: S608
             f" and sha256(%(key)s::bytea || convert_to({group.match}, 'UTF8')) = any (%(digests)s::bytea[])",
             key=key,
             digests=list(digests),
@@ -103,8 +102,7 @@ class ErasureRepository:
             " count(*) filter (where status = 'Redeemed') as live_redemptions, ("
             "  select count(*) from vouchers where organization_id = %(organization_id)s"
             "  and recipient_email_key = any (%(email_keys)s::text[]) and used_at is null and not is_archived"
-            " ) as unused_vouchers"
-            " from redemptions where organization_id = %(organization_id)s"
+            " ) as unused_vouchers from redemptions where organization_id = %(organization_id)s"
             " and person_id = any (%(person_ids)s::text[])",
             now=now,
             person_ids=list(identity.person_ids),
