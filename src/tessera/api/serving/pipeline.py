@@ -32,7 +32,7 @@ from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
 from tessera.api.serving.shares import LARGE_BODY_BYTES, Shares
-from tessera.api.serving.unread import UNREAD
+from tessera.api.serving.unread import READER, UNREAD
 from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
@@ -148,8 +148,7 @@ class Pipeline:
         principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
-        if unread := request.scope["state"].get(UNREAD):  # only a real connection has it
-            unread.admit(principal.organization_id)
+        _admit_reader(request, principal.organization_id)
         # Here the caller is known, and the request is neither read nor queued yet.
         request.state.asker = asker(request, credential)
         if policy.asks_for_codes or policy.names_codes:
@@ -227,6 +226,7 @@ class Pipeline:
             # Identification counts the attempt, and finds the digest of the right key, which the look-up lacks.
             await self.identify(credential)
             raise result
+        _admit_reader(request, credential.organization_id)
         self._note_use(credential.name)
         result = error or result
         if isinstance(result, NotFound):
@@ -235,6 +235,14 @@ class Pipeline:
 
     def _note_use(self, key: CredentialName) -> None:
         self.key_uses.note(key, now=self._clock())
+
+
+def _admit_reader(request: Request, organization_id: UUID) -> None:
+    """Count the response to this organization, which is known; raises TooManyRequests if it leaves too much unread."""
+    state = request.scope["state"]
+    if unread := state.get(UNREAD):  # only a real connection has it
+        unread.admit(organization_id)
+        state[READER] = organization_id
 
 
 def _result_or_raise(result: Any) -> Any:  # noqa: ANN401 - of any operation

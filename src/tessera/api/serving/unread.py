@@ -9,6 +9,8 @@ from tessera.kit.errors import TooManyRequests
 
 # The key of a request's state under which its connection keeps the unread responses of the process.
 UNREAD = "unread"
+# Under this key, a request has the organization whose credential it has proved, to which its response counts.
+READER = "reader"
 MESSAGE = "Your organization has not read many of its responses yet. Read them, or close their connections."
 
 
@@ -50,7 +52,7 @@ class CountedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Count what the client has not read."""
         super().pause_writing()
-        organization_id = self._handled and self._handled.scope["state"].get("organization_id")
+        organization_id = self._handled and self._handled.scope["state"].get(READER)
         if organization_id and not self._counted:
             self._counted = organization_id, self.transport.get_write_buffer_size()
             self.unread.add(*self._counted)
