@@ -29,6 +29,8 @@ from tests.support.recording import record_statements
 from tests.support.waiting import until, until_blocked
 
 from tessera.api.serving.resources import Resources
+from tessera.idempotency import service as idempotency
+from tessera.identity.rules import PLATFORM_ID
 from tessera.provision import Addresses
 
 RACERS = 32
@@ -151,3 +153,26 @@ async def test_a_process_that_dies_between_effect_and_answer_leaves_both_or_neit
     if operation is PURCHASES:
         jobs = "select args->>'purchase_id' from procrastinate_jobs where args->>'organization_id' = %s"
         assert superuser.execute(jobs, [str(buyer.id)]).fetchall() == [(second.json()["id"],)]
+
+
+async def test_a_key_that_is_used_again_meanwhile_stays_and_ends_no_deletion_of_the_others(
+    resources: Resources, buyer: Tenant, superuser: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "KEYS_AT_ONCE", 2)
+    first, second, third = (datetime(800, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+    for at in (first, second, third):
+        superuser.execute(
+            "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', %s)", [buyer.id, at]
+        )
+
+    async def delete(start: datetime) -> tuple[int, datetime | None]:
+        async with resources.database.unit_of_work(PLATFORM_ID) as work:
+            return await idempotency.delete_some_expired(work, start, now=datetime(801, 1, 1, tzinfo=UTC))
+
+    with superuser.transaction():
+        superuser.execute("update idempotency_keys set created_at = now() where created_at = %s", [first])
+        piece = asyncio.create_task(delete(first))
+        await until_blocked(superuser)
+    assert [await piece, await delete(second), await delete(third)] == [(1, second), (1, third), (0, None)]
+    kept = superuser.execute("select count(*) from idempotency_keys where organization_id = %s", [buyer.id])
+    assert kept.fetchall() == [(1,)]

@@ -14,6 +14,8 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.[01]\r?\n")
 _PATH = re.compile(rb"[!-~]+ (/[!-~]*)")
+# A proxy that checks the last of two credentials must not let the first one pass.
+_SINGLE = frozenset((b"authorization", b"content-type", b"cv-api-key", b"idempotency-key", b"tessera-client"))
 # Errors in the heads of requests with these methods are no errors of the method.
 _KNOWN_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 
@@ -44,11 +46,14 @@ def request_line(start: bytes, method: bytes, target: bytes) -> RequestLine | No
 
 
 def check(target: bytes, fields: Fields, *, version: str) -> None:
-    """Raise Unacceptable for a version, target, hosts or transfer coding that proxies might understand otherwise."""
+    """Raise Unacceptable for a version, target, header or transfer coding that proxies might understand otherwise."""
     if version not in {"1.0", "1.1"}:
         raise Unacceptable
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
+        raise Unacceptable
+    single = [name for name, _ in fields if name in _SINGLE]
+    if len(single) > len(set(single)):
         raise Unacceptable
     if not target.startswith(b"/") and target != b"*":
         absolute_form = _ABSOLUTE_FORM.match(target)
