@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jose import jwt
 
+from tessera.kit import tokens
 from tessera.kit.errors import NotAuthenticated
 from tessera.kit.tokens import TokenExpired, TokenKeyUnknown, TokenSigner
 
@@ -140,3 +141,16 @@ def test_a_token_of_the_greatest_length_is_read() -> None:
 
 def test_the_keys_are_not_shown_by_accident() -> None:
     assert NEW not in repr(SIGNER)
+
+
+def test_a_token_is_forgotten_for_a_new_one_and_the_others_stay_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "MAX_CACHED", 3)
+    keys = {"new": NEW}
+    signer = TokenSigner(keys)
+    issued = [signer.issue({"sub": str(number)}, now=NOW, lifetime=HOUR) for number in range(4)]
+    for token in issued:
+        signer.read(token, now=NOW)
+    keys.clear()  # only a token that was verified before is read
+    assert [signer.read(token, now=NOW)["sub"] for token in issued[1:]] == ["1", "2", "3"]
+    with pytest.raises(TokenKeyUnknown):
+        signer.read(issued[0], now=NOW)

@@ -59,7 +59,7 @@ class TokenSigner:
         if claims is None:
             claims = self._verify(token)
             if len(self._verified_claims) >= MAX_CACHED:
-                self._verified_claims.clear()
+                del self._verified_claims[next(iter(self._verified_claims))]
             self._verified_claims[digest] = claims
         if now.timestamp() >= claims["exp"]:
             raise TokenExpired("The token has expired.")
