@@ -103,6 +103,11 @@ async def test_a_request_leaves_one_line_without_its_query(client: httpx.AsyncCl
             ("/api/v1/promo-codes", None, 401, "NotAuthenticated", "The API key is not valid."),
         ),
         ("POST", "/oauth/token", ("/oauth/token", None, 400, "invalid_request", "Malformed")),
+        (
+            "GET",
+            "/storefront/v1/reservations/RSV/1",
+            ("/storefront/v1/reservations/{code}", None, 401, "not-authenticated", "A Bearer token is required."),
+        ),
         ("PUT", "/management/v1/users", ("/management/v1/users", None, 405, "method-not-allowed", "MethodNotAllowed")),
     ],
 )

@@ -83,7 +83,7 @@ class RequestLog:
             self._log(scope, status=status, seconds=seconds, request_id=request_id)
 
     def _log(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> None:
-        state, route, client = scope["state"], getattr(scope.get("route"), "path", None), scope.get("client")
+        state, route, client = scope["state"], _path(scope), scope.get("client")
         organization_id = state.get("organization_id")
         event: dict[str, Any] = {
             "method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER",
@@ -126,8 +126,14 @@ def _trace(scope: Scope, request_id: str) -> None:
 def _operation(scope: Scope) -> tuple[str, str]:
     """The method and the path of the operation; empty texts for what is none."""
     # The caller may choose any method, also at the path of an operation, and any path that leads nowhere.
+    path = _path(scope)
+    return (scope["method"], path) if path and scope["method"] in _METHODS else ("", "")
+
+
+def _path(scope: Scope) -> str | None:
+    """The path of the operation as the document has it, without converters such as `:path`; None for what is none."""
     route = scope.get("route")
-    return (scope["method"], route.path) if route and scope["method"] in _METHODS else ("", "")
+    return getattr(route, "path_format", getattr(route, "path", None))
 
 
 def _measure(scope: Scope, *, status: int, seconds: float) -> None:
