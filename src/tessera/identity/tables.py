@@ -97,9 +97,6 @@ class User(Base):
     __impersonal__ = "organization_id id function_points partner_id is_active invitation created_at version"
     __table_args__ = (
         UniqueConstraint("organization_id", "email_key"),
-        ForeignKeyConstraint(
-            ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
-        ),
         Index(
             "users_by_partner_index", "organization_id", "partner_id", "id", postgresql_where="partner_id is not null"
         ),
