@@ -131,7 +131,7 @@ def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, 
         if tables := copies.list_tables(connection):
             raise CannotCopy(f"the database is not empty, and is left as it is: it has {len(tables)} tables")
         with archive.open(DUMP) as dump:
-            dumps.restore(addresses.owner, dump, data=_data(settings))
+            dumps.restore(addresses.owner, dump, data=_data(settings), major=copies.major_version(connection))
         copies.complete(connection, backup.contents.role_settings)
         restored = copies.read_contents(connection, addresses.roles)
         if restored.rows != backup.contents.rows:

@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING, Clock, migrated_database, opened_resources
 from tests.support.commands import TESSERA, environment, running_server, tessera
 from tests.support.factories import Tenant, add_promo_codes, create_tenant, percent_code
+from tests.support.older_postgres import OLDER
 from tests.support.redemption_requests import URL, body
 from tests.support.waiting import wait_until
 
@@ -27,6 +28,7 @@ from tessera.cli.files import new_file
 from tessera.cli.startup import CannotStart
 from tessera.kit.clock import clock
 from tessera.kit.db.copies import CannotCopy
+from tessera.kit.embedded_postgres import server
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
@@ -207,6 +209,34 @@ def test_a_restore_erases_whom_the_backup_still_names(
         rows = superuser.execute("select email, email_key from promo_code_email_addresses").fetchall()
     assert len(rows) == 1
     assert all(text.startswith("erased-") for text in rows[0])
+
+
+def count_tables(connection: psycopg.Connection[Any]) -> int:
+    [[count]] = connection.execute("select count(*) from pg_tables where schemaname = 'public'").fetchall()
+    return int(count)
+
+
+@pytest.mark.skipif(not OLDER, reason="this test needs an older Postgres, as Debian packages it")
+def test_an_older_server_gets_the_whole_backup_or_nothing(
+    backup: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "find_installation", lambda _: OLDER[0])
+        held = server.start(place / "older")
+    try:
+        url = held.url(user="postgres", database="postgres")
+        settings = {"TESSERA_DATABASE_URL": url, "TESSERA_OWNER_DATABASE_URL": url} | TOKEN_KEYS_SETTING
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as superuser:
+            superuser.execute("create type vouchers as (number int)")
+            refused = tessera("restore", str(backup), **settings)
+            assert 'psql failed: relation "vouchers" already exists' in refused.stderr
+            assert count_tables(superuser) == 0
+            superuser.execute("drop type vouchers")
+            restored = tessera("restore", str(backup), **settings)
+            assert restored.returncode == 0, restored.stderr
+            assert count_tables(superuser) > 40
+    finally:
+        held.stop()
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 from tests.support import guard
 from tests.support.commands import tessera
+from tests.support.older_postgres import OLDER
 
 from tessera import postgres_upgrade, provision, schema
 from tessera.kit.clock import clock
 from tessera.kit.embedded_postgres import programs, server
-from tessera.kit.embedded_postgres.programs import Installation
 from tessera.kit.embedded_postgres.upgrades import Upgrade
 from tessera.settings import Settings
-
-DEBIAN = Path("/usr/lib/postgresql")
-NEWER = programs.find_installation(None).major
-# Where only the clients are installed, there is no initdb.
-OLDER = [path.parent for path in DEBIAN.glob("*/bin/initdb") if int(path.parts[-3]) < NEWER]
 
 pytestmark = pytest.mark.skipif(not OLDER, reason="these tests need an older Postgres, as Debian packages it")
 
@@ -26,9 +21,8 @@ pytestmark = pytest.mark.skipif(not OLDER, reason="these tests need an older Pos
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data directory of the older version, with an organization; its server has stopped."""
-    older = Installation(directory=OLDER[0], major=int(OLDER[0].parent.name))
     with guard.place() as place, monkeypatch.context() as patched:
-        patched.setattr(server, "find_installation", lambda _: older)
+        patched.setattr(server, "find_installation", lambda _: OLDER[0])
         with provision.database(Settings(data_dir=place / "data")) as addresses:
             schema.migrate(addresses.owner, addresses.application)
         patched.undo()

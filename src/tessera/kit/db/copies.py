@@ -86,11 +86,16 @@ def read_contents(connection: Administrator, roles: Sequence[str]) -> Contents:
         raise CannotCopy("there is nothing to back up: the database was never migrated")
     version = schema_version.from_row(connection.execute(schema_version.QUERY).fetchone())
     return Contents(
-        postgres=connection.info.server_version // 10_000,
+        postgres=major_version(connection),
         revision=str(version.revision),
         rows={table: _count(connection, table) for table in tables},
         role_settings=connection.execute(_ROLE_SETTINGS, [list(roles)]).fetchall(),
     )
+
+
+def major_version(connection: Administrator) -> int:
+    """The major version of the server."""
+    return connection.info.server_version // 10_000
 
 
 def list_tables(connection: Administrator) -> list[str]:

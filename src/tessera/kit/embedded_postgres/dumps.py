@@ -1,12 +1,13 @@
 """Dumps of a database as streams, by the programs of Postgres."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,6 +17,9 @@ from tessera.kit.db.copies import CannotCopy
 from tessera.kit.embedded_postgres.programs import NoUsablePrograms, find_installation
 
 NOTHING = subprocess.DEVNULL
+# Since version 17, pg_restore begins by turning this limit off. Older servers do not know it.
+FIRST_WITH_TIMEOUT, TIMEOUT = 17, b"SET transaction_timeout"
+HEAD_BYTES = 4096
 
 
 def dump(url: str, output: IO[bytes], *, snapshot: str, data: Path | None) -> None:
@@ -30,28 +34,60 @@ def dump(url: str, output: IO[bytes], *, snapshot: str, data: Path | None) -> No
             shutil.copyfileobj(process.stdout, output)
 
 
-def restore(url: str, dump: IO[bytes], *, data: Path | None) -> None:
-    """Restore a dump in one transaction; raises CannotCopy."""
-    options = ("--single-transaction", "--exit-on-error")
-    with _running("pg_restore", url, *options, data=data, stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None  # noqa: S101 - for the type checker
-        try:
-            shutil.copyfileobj(dump, process.stdin)
-            process.stdin.close()
-        except BrokenPipeError:  # the program has ended, and says why
-            process.wait()
+def restore(url: str, dump: IO[bytes], *, data: Path | None, major: int) -> None:
+    """Restore a dump in one transaction on a server of this major version; raises CannotCopy."""
+    if major < FIRST_WITH_TIMEOUT:
+        _restore_on_older(url, dump, data)
+    else:
+        options = ("--single-transaction", "--exit-on-error")
+        with _running("pg_restore", url, *options, data=data, stdin=subprocess.PIPE) as process:
+            _feed(process, dump)
+
+
+def _restore_on_older(url: str, dump: IO[bytes], data: Path | None) -> None:
+    """Restore a dump by a script, without the setting that an older server refuses."""
+    with NamedTemporaryFile(buffering=0) as script:  # whose position is that of psql
+        with _running("pg_restore", None, f"--file={script.name}", data=data, stdin=subprocess.PIPE) as process:
+            _feed(process, dump)
+        before, setting, _ = script.read(HEAD_BYTES).partition(TIMEOUT)
+        if setting:
+            script.seek(len(before))
+            script.write(b"--")  # a comment
+        # psql reads the file itself: with a pipe, it would commit what it had read when this process is killed.
+        script.seek(0)
+        options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-")
+        with _running("psql", url, *options, data=data, stdin=script):
+            pass
+
+
+def _feed(process: "subprocess.Popen[bytes]", dump: IO[bytes]) -> None:
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    try:
+        shutil.copyfileobj(dump, process.stdin)
+        process.stdin.close()
+    except BrokenPipeError:  # the program has ended, and says why
+        process.wait()
 
 
 @contextmanager
 def _running(
-    program: str, url: str, *options: str, data: Path | None, stdin: int = NOTHING, stdout: int = NOTHING
+    program: str,
+    url: str | None,
+    *options: str,
+    data: Path | None,
+    stdin: int | IO[bytes] = NOTHING,
+    stdout: int = NOTHING,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A running program, which is killed if the block fails; raises CannotCopy if the program fails."""
-    parameters = conninfo_to_dict(conninfo(url))
+    """A running program, which is killed if the block fails; raises CannotCopy if the program fails.
+
+    Without a URL, it uses no database.
+    """
+    parameters = conninfo_to_dict(conninfo(url)) if url else {}
     # Everybody on the machine can see the arguments of a process, so the password is none of them.
     password = str(parameters.pop("password", None) or "")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    command = [*_command(program, data), "--dbname", make_conninfo(**parameters), *options]  # type: ignore[arg-type]
+    database = ["--dbname", make_conninfo(**parameters)] if url else []  # type: ignore[arg-type]
+    command = [*_command(program, data), *database, *options]
     with TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
             command, env=inherited | {"PGPASSWORD": password, "LC_ALL": "C"}, stdin=stdin, stdout=stdout, stderr=errors
@@ -79,5 +115,5 @@ def _command(program: str, data: Path | None) -> Sequence[str]:
 
 
 def _reason(lines: list[str]) -> str:
-    errors = [line for line in lines if "error: " in line] or lines or ["it printed no reason"]
-    return errors[0].partition("error: ")[2] or errors[0]
+    errors = [line for line in lines if "error: " in line.lower()] or lines or ["it printed no reason"]
+    return re.split("error: +", errors[0], maxsplit=1, flags=re.IGNORECASE)[-1]
