@@ -12,6 +12,15 @@ from tests.support.browsing import Visit, needs_chromium, put_behind_a_proxy, vi
 
 from tessera.api.docs.guide import install_guide
 
+PAGES = sorted(page.stem for page in (Path(__file__).parents[3] / "docs").glob("*.md"))
+# The columns that a reader of a narrow page cannot see without scrolling, of the tables whose rows begin with a name.
+HIDDEN_COLUMNS = """
+() => [...document.querySelectorAll("article table")]
+  .filter((table) => table.querySelector("tbody tr:first-child td:first-child > code"))
+  .filter((table) => table.getBoundingClientRect().right > window.innerWidth)
+  .map((table) => table.innerText.slice(0, 80))
+"""
+
 
 @needs_chromium
 async def test_a_reader_follows_links_and_finds_words(browser: BrowserContext, live_url: str) -> None:
@@ -22,6 +31,25 @@ async def test_a_reader_follows_links_and_finds_words(browser: BrowserContext, l
         await visit.page.get_by_role("button", name="Search").click()
         await visit.page.keyboard.type("Tessera-Client")
         await expect(visit.page.get_by_text("Limits that protect others")).to_be_visible()
+
+
+@needs_chromium
+async def test_a_table_of_names_fits_on_a_phone(browser: BrowserContext, live_url: str) -> None:
+    async with visiting(Visit, browser, live_url) as visit:
+        await visit.page.set_viewport_size({"width": 390, "height": 800})
+        url = await put_behind_a_proxy(visit.page, live_url)
+        hidden = {}
+        for name in PAGES:
+            await visit.page.goto(f"{url}/guide/{name}.html")
+            hidden[name] = await visit.page.evaluate(HIDDEN_COLUMNS)
+    assert {name: tables for name, tables in hidden.items() if tables} == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_no_mark_of_markdown_is_left_on_a_page(client: httpx.AsyncClient, name: str) -> None:
+    _, _, article = (await client.get(f"/guide/{name}.html")).text.partition("<article")
+    text = re.sub("<(pre|code|style|script).*?</\\1>", "", article.partition("</article")[0], flags=re.DOTALL)
+    assert re.findall(r"^ *(?:\d+\.|[-*|]) .*|.*(?:\*\*|`|\]\().*", text, re.MULTILINE) == []
 
 
 async def test_each_page_runs_only_the_scripts_that_the_build_put_into_it(client: httpx.AsyncClient) -> None:
