@@ -14,7 +14,7 @@ def mentions() -> Iterator[tuple[str, list[str]]]:
     """Each mention of a command: its page, and its words up to the end of the command."""
     for page in PAGES:
         text = page.read_text().replace("\\\n", " ")
-        for command in re.findall(r"(?<![\w/.-])tessera ((?:[a-z-]+ )*[a-z-]+[^`\n|)]*)", text):
+        for command in re.findall(r"(?<![\w/.-])(?<!-d )(?<!database )tessera ((?:[a-z-]+ )*[a-z-]+[^`\n|)]*)", text):
             yield page.name, command.partition(" #")[0].split()
 
 

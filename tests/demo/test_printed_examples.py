@@ -1,5 +1,7 @@
 """The examples of the OpenAPI document, sent as they are printed to a server with the demonstration data."""
 
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from copy import deepcopy
 from functools import partial
@@ -121,6 +123,16 @@ async def test_the_printed_examples_of_every_api_work(
             failures.append((operation["operationId"], answer.status_code, answer.text))
     assert failures == []
     assert count > 50
+
+
+async def test_the_problem_in_the_guide_is_one_of_the_server(
+    client: httpx.AsyncClient, credentials: dict[str, dict[str, str]]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+    [example] = re.findall("```json\n(.*?)```", page, re.DOTALL)
+    body = {"name": "GUIDE", "discountPercent": 10, "storeExamCodes": ["NCA-GENL"], "maxRedemptions": 0}
+    answer = await client.post("/management/v1/promo-codes", headers=credentials["bearerToken"], json=body)
+    assert answer.json() == json.loads(example)
 
 
 LIMITS = Path(__file__).with_name("limits.txt")

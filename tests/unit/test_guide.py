@@ -69,3 +69,15 @@ def test_links_between_documents_lead_to_files(page: str) -> None:
 def test_the_proxies_give_every_import_the_time_of_a_file(name: str, path: str) -> None:
     patterns = re.findall(r"\^/management/\S+", (ROOT / "docs" / "files" / name).read_text())
     assert any(re.search(pattern, path) for pattern in patterns)
+
+
+def test_the_start_page_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+)", PAGES["index.md"]))
+    assert PAGES.keys() - linked == {"index.md"}
+
+
+@pytest.mark.parametrize("directory", ["src/tessera", "tests"])
+def test_the_layout_has_every_package(directory: str) -> None:
+    _, layout, *_ = PAGES["contributor.md"].split("```")
+    packages = {path.name for path in (ROOT / directory).iterdir() if (path / "__init__.py").is_file()}
+    assert packages - set(re.findall(r"\w+", layout)) == set()

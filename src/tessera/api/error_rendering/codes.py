@@ -18,7 +18,7 @@ PROBLEM_TYPE = Enumeration(
             "too-many-results": "The query matches too many records. Refine its filters.",
             "not-found": "The resource does not exist, or is not visible to this credential.",
             "method-not-allowed": "The path has other methods, which the header `Allow` lists.",
-            "conflict": "The request contradicts existing data, such as a name that is taken.",
+            "conflict": "The request contradicts existing data, such as the deactivation of the last administrator.",
             "wrong-state": "The state of the resource, in `state`, does not permit the operation.",
             "not-redeemable": "The code cannot be redeemed. `errors` has every reason.",
             "idempotency-key-in-use": "A request with this key is still running. Repeat it after `Retry-After`.",
