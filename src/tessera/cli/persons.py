@@ -52,7 +52,7 @@ def erase_person(session: OrganizationSession, person: Person, *, yes: Yes = Fal
     confirm(f"Erase {person} permanently?", yes=yes)
     erasure = session.run(lambda work: erasures.erase(work, person, now=clock()))
     fields = fields_of(erasure, "erased_at", "live_holds", "live_redemptions", "unused_vouchers")
-    session.show("Erased the person.", fields | {"changed_records": sum(erasure.changed.values())})
+    session.show("Erased the person.", fields | {"changedRecords": sum(erasure.changed.values())})
 
 
 @commands.command("erasures")
