@@ -138,7 +138,7 @@ async def test_a_candidate_that_is_no_object_is_refused(
         (b"{", 400, "malformed-request"),
         (b"[]", 400, "malformed-request"),
         (b"\xff", 400, "malformed-request"),
-        (b"[" * 100_000, 400, "malformed-request"),
+        (b"[" * 10_000, 400, "malformed-request"),
         (b" " * (1024 * 1024 + 1), 413, "request-too-large"),
     ],
 )

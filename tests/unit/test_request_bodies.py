@@ -1,0 +1,44 @@
+"""Long bodies are parsed without a delay of other requests."""
+
+import threading
+from typing import Annotated
+
+import pytest
+from fastapi import Request
+from pydantic import PlainValidator
+from starlette.types import Message
+
+from tessera.api.http.errors import Malformed
+from tessera.api.http.fields import DocumentedRequestModel
+from tessera.api.http.parsing import MAX_BYTES_INLINE, MAX_CONTAINERS, read_body
+
+
+class Parsed(DocumentedRequestModel):
+    """A field whose value is the thread that parses it."""
+
+    thread: Annotated[int, PlainValidator(lambda _: threading.get_ident())]
+
+
+def request_with(body: bytes) -> Request:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    return Request({"type": "http", "headers": [], "query_string": b""}, receive)
+
+
+@pytest.mark.parametrize(("size", "is_inline"), [(MAX_BYTES_INLINE, True), (MAX_BYTES_INLINE + 1, False)])
+async def test_a_long_body_is_parsed_in_another_thread(size: int, is_inline: bool) -> None:  # noqa: FBT001
+    parsed = await read_body(request_with(b'{"thread": 1}'.ljust(size)), Parsed)
+    assert (parsed.values["thread"] == threading.get_ident()) == is_inline
+
+
+@pytest.mark.parametrize("container", [b"[]", b"{}"])
+async def test_a_body_has_a_limited_number_of_lists_and_objects(container: bytes) -> None:
+    async def parse(count: int) -> None:
+        await read_body(
+            request_with(b'{"thread": 1, "other": [' + b",".join([container] * (count - 2)) + b"]}"), Parsed
+        )
+
+    await parse(MAX_CONTAINERS)
+    with pytest.raises(Malformed):
+        await parse(MAX_CONTAINERS + 1)
