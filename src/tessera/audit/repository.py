@@ -28,9 +28,10 @@ from tessera.audit.tables import AuditEntry, AuditSeal, AuditValue
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.compiled_queries import TextQuery
-from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.passes import Part
 from tessera.kit.db.records import record_of
+from tessera.kit.db.selective import SEVERAL, fetch_filtered_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, driver_of
 from tessera.kit.identifiers import new_id
 
@@ -195,19 +196,22 @@ class AuditRepository:
 
     async def list_by_cursor(self, filters: EntryFilter, *, after: str | None, size: int) -> CursorPage[Entry]:
         """A page of the log, newest first."""
-        statement = self._select()
-        for field in ("actor_name", "action", "entity_kind", "entity_id"):
-            value = getattr(filters, field)
-            if value is not None:
-                statement = statement.where(getattr(AuditEntry, field) == value)
-        if filters.since is not None:
-            statement = statement.where(AuditEntry.at >= filters.since)
-        if filters.until is not None:
-            statement = statement.where(AuditEntry.at < filters.until)
         columns = AuditEntry.__table__.c
-        page = await fetch_cursor_page(
-            self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True
-        )
+        values = {name: getattr(filters, name) for name in ("actor_name", "action", "entity_kind", "entity_id")}
+        equal = [columns[name] == value for name, value in values.items() if value is not None]
+        period = [] if filters.since is None else [columns.at >= filters.since]
+        if filters.until is not None:
+            period.append(columns.at < filters.until)
+        entries = self._select().where(*equal, *period)
+        order = CursorOrder(columns=[columns.at, columns.id], descending=True)
+        if len(equal) < SEVERAL:
+            page = await fetch_cursor_page(self._connection, entries, order=order, after=after, size=size)
+        else:
+            own = select(*order.columns).where(columns.organization_id == self._organization_id, *period)
+            by_index = [own.where(each) for each in equal]
+            page = await fetch_filtered_page(
+                self._connection, entries, filters=by_index, order=order, after=after, size=size
+            )
         return page.map(await self._entries(page.items))
 
     async def _entries(self, rows: Sequence[AnyRow]) -> Callable[[AnyRow], Entry]:

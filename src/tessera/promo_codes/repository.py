@@ -1,28 +1,20 @@
-"""Statements on the promo codes of one tenant: creation and the documented list."""
+"""Statements on the promo codes of one tenant: creation."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, false, insert, select, true
+from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql
 
 from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.compiled_queries import parameter
-from tessera.kit.db.json_projection import JsonProjection
-from tessera.kit.db.pages import JsonPage, JsonPageQuery
-from tessera.kit.db.round_trips import Step, run_all
-from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
-from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
-from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import TERM_COLUMNS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 from tessera.record_metadata.repository import MetadataRepository
@@ -41,17 +33,6 @@ class NewPromoCode(PromoCodeTerms):
     store_exam_ids: tuple[UUID, ...] = ()
     product_bundle_ids: tuple[UUID, ...] = ()
     email_addresses: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoCodeFilter:
-    """Filters of the documented list; None matches every code."""
-
-    name: str | None = None
-    status: Status | None = None
-    store_exam_code: str | None = None
-    restrict_to_email_addresses: bool | None = None
-    email_address: str | None = None
 
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -114,21 +95,6 @@ where organization_id = %(organization_id)s
 """
 
 
-class ListedPromoCode(NamedTuple):
-    """A promo code in the documented list: a percentage for some exams, with an expiry and a limit in total."""
-
-    name: str
-    store_exam_codes: Sequence[str]
-    discount_percent: int
-    email_addresses: Sequence[str]
-    expires_at: datetime
-    max_redemptions: int
-    max_redemptions_per_candidate: int | None
-    notes: str | None
-    redemption_count: int
-    restrict_to_email_addresses: bool
-
-
 class PromoCodeRepository:
     """The promo codes of the organization that the unit of work is pinned to."""
 
@@ -166,27 +132,6 @@ class PromoCodeRepository:
         await self._metadata.index_new({code.id: code.metadata for code in codes if code.id in added_ids})
         return frozenset(code.id for code in codes) - added_ids
 
-    async def list_pages(
-        self, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
-    ) -> list[JsonPage | TooManyResults]:
-        """Numbered pages of the codes that the documented list can express, as a projection of `ListedPromoCode`."""
-        pages = [self._page(filters, number, projection) for filters, number in requests]
-        return await run_all(self._connection, pages)
-
-    def _page(
-        self, filters: PromoCodeFilter, number: int, projection: JsonProjection
-    ) -> Step[JsonPage | TooManyResults]:
-        values = {
-            "organization_id": self._organization_id,
-            "status": filters.status and filters.status.value,
-            "name_key": filters.name and key_of(filters.name),
-            "restricted": filters.restrict_to_email_addresses,
-            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
-            "email_key": filters.email_address and email_key(filters.email_address),
-        }
-        names = frozenset(name for name, value in values.items() if value is not None)
-        return _page_query(names, projection).page(values, number=number)
-
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
         """Add the exams, bundles and addresses of promo codes that have none yet."""
         tenant = {"organization_id": self._organization_id}
@@ -214,81 +159,9 @@ class PromoCodeRepository:
                 await self._connection.execute(insert(table), rows)
 
 
-_ORGANIZATION_ID: BindParameter[UUID] = parameter("organization_id", Uuid())
-_EXAM_ID = restrictions.exam_id(_ORGANIZATION_ID, parameter("exam_key"))
-
-
 def _row(code: NewPromoCode) -> dict[str, Any]:
     # The code of a voucher with the same name is computed here, because Postgres could not use the index of vouchers
     # for a function of a column.
     email_keys = [email_key(email) for email in code.email_addresses]
     keys = {"campaign_key": code.campaign_key, "email_keys": email_keys, "voucher_code": code.name.upper()}
     return row_of(code) | keys
-
-
-@cache
-def _page_query(filters: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
-    narrow_filters = filters & {"name_key", "exam_key", "email_key"}
-    return JsonPageQuery(
-        projection, matching=_matching(filters) if narrow_filters else _in_order(filters), rows=_listed
-    )
-
-
-def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
-    """The ids for each status and restriction, in the order of the index."""
-    statuses = [parameter("status")] if "status" in filters else [status.value for status in Status]
-    restricted = [parameter("restricted")] if "restricted" in filters else [true(), false()]
-    return [
-        select(PromoCode.id).where(
-            PromoCode.organization_id == _ORGANIZATION_ID,
-            PromoCode.is_listed,
-            PromoCode.status == status,
-            PromoCode.restrict_to_email_addresses == is_restricted,
-        )
-        for status in statuses
-        for is_restricted in restricted
-    ]
-
-
-def _matching(filters: frozenset[str]) -> Select[UUID]:
-    # Without a comparison, because Postgres would not use the partial index for `is_listed is true`.
-    matching = select(PromoCode.id).where(PromoCode.organization_id == _ORGANIZATION_ID, PromoCode.is_listed)
-    if "status" in filters:
-        matching = matching.where(PromoCode.status == parameter("status"))
-    elif "email_key" not in filters:  # so that the index also serves a filter by restriction only
-        matching = matching.where(PromoCode.status.in_(list(map(str, Status))))
-    if "name_key" in filters:
-        matching = matching.where(PromoCode.name_key == parameter("name_key"))
-    if "restricted" in filters:
-        matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
-    if "email_key" in filters:
-        if "exam_key" in filters:
-            matching = matching.where(restrictions.has_exam(PromoCode.__table__.c.id, _EXAM_ID, _ORGANIZATION_ID))
-        is_of_address = PromoCodeEmailAddress.email_key == parameter("email_key")
-        return restrictions.codes_restricted_to(matching, PromoCodeEmailAddress, is_of_address, _ORGANIZATION_ID)
-    if "exam_key" in filters:
-        return _of_exam(matching, has_narrower_filter=not filters.isdisjoint({"status", "restricted", "name_key"}))
-    return matching
-
-
-def _of_exam(codes: Select[UUID], *, has_narrower_filter: bool) -> Select[UUID]:
-    is_of_exam = PromoCodeStoreExam.store_exam_id == _EXAM_ID
-    if has_narrower_filter:  # a join, not a list of ids, because it may also start from the codes of the other filter
-        return codes.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(is_of_exam)
-    return restrictions.codes_restricted_to(codes, PromoCodeStoreExam, is_of_exam, _ORGANIZATION_ID)
-
-
-def _listed(promo_code_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
-    code = select(
-        PromoCode.name,
-        restrictions.store_exam_codes(_ORGANIZATION_ID).label("store_exam_codes"),
-        PromoCode.discount_percent,
-        restrictions.email_addresses(_ORGANIZATION_ID).label("email_addresses"),
-        PromoCode.expires_at,
-        PromoCode.max_redemptions,
-        PromoCode.max_redemptions_per_candidate,
-        PromoCode.notes,
-        PromoCode.redemption_count,
-        PromoCode.restrict_to_email_addresses,
-    ).where(PromoCode.organization_id == _ORGANIZATION_ID)
-    return with_id(code, PromoCode.__table__.c.id, promo_code_id)

@@ -15,10 +15,9 @@ from tessera.kit.errors import Invalid, TooManyResults, Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import ResolvedReferences
+from tessera.promo_codes.lists.repository import ListedPromoCode, PromoCodeFilter, PromoCodeListRepository
 from tessera.promo_codes.repository import (
-    ListedPromoCode,
     NewPromoCode,
-    PromoCodeFilter,
     PromoCodeRepository,
 )
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -79,7 +78,7 @@ async def list_pages(
     work: UnitOfWork, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
     """Numbered pages of the organization's listed promo codes, as a projection of `ListedPromoCode`."""
-    return await PromoCodeRepository(work).list_pages(requests, projection=projection)
+    return await PromoCodeListRepository(work).list_pages(requests, projection=projection)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:

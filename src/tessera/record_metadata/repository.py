@@ -26,10 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tessera.kit.db import cursors
 from tessera.kit.db.bulk_insert import insertion
-from tessera.kit.db.pages import MAX_RESULTS, CursorOrder, CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.round_trips import run
+from tessera.kit.db.selective import fetch_compared_page
 from tessera.kit.db.single_rows import has_row
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.record_metadata.rules import KeyAndText, Kind
@@ -80,15 +80,14 @@ class MetadataFilter:
         It compares no more than 10,000 records with the other filters of `records`. So it may have a cursor although it
         has fewer than `size` records, or none.
         """
-        order = CursorOrder(columns=[RECORD_ID], descending=descending)
-        with_text = order.first_rows(select(RECORD_ID).where(self._matches()), after=after, size=0)
-        last = (await connection.execute(with_text.offset(literal_column(str(MAX_RESULTS - 1))))).scalar()
-        statement = self.apply(records)
-        if last is not None:
-            (record_id,) = order.columns
-            statement = statement.where(record_id >= last if descending else record_id <= last)
-        page = await fetch_cursor_page(connection, statement, order=order, after=after, size=size)
-        return page if last is None else CursorPage(page.items, page.cursor or cursors.encode([last]))
+        return await fetch_compared_page(
+            connection,
+            self.apply(records),
+            base=select(RECORD_ID).where(self._matches()),
+            order=CursorOrder(columns=[RECORD_ID], descending=descending),
+            after=after,
+            size=size,
+        )
 
     def has_text(self) -> ColumnElement[bool]:
         """Whether a record has the text, for lists in another order."""

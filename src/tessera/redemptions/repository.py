@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -32,8 +33,9 @@ from tessera.kit.db import cursors
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import insertion, row_of
 from tessera.kit.db.compiled_queries import CompiledQuery, parameter
-from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.round_trips import Step
+from tessera.kit.db.selective import SEVERAL, fetch_filtered_page
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
@@ -92,13 +94,17 @@ class RedemptionRepository:
             by_metadata = self._by_metadata(filters.metadata)
             page = await by_metadata.fetch_page(self._connection, statement, after=after, size=size, descending=newest)
             return page.map(_redemption)
+        order = CursorOrder(columns=_ORDER, descending=newest)
+        if by_index := self._by_index(filters, now=now):
+            statement = self._filtered(self._select(), filters, now=now)
+            page = await fetch_filtered_page(
+                self._connection, statement, filters=by_index, order=order, after=after, size=size
+            )
+            return page.map(_redemption)
         pages = []
         for state in _states(filters.status, now=now):
             statement = self._select().where(*self._conditions(filters), state)
-            page = await fetch_cursor_page(
-                self._connection, statement, order=_ORDER, after=after, size=size, descending=newest
-            )
-            pages.append(page)
+            pages.append(await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size))
         return _merge(pages, size=size, descending=newest)
 
     async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
@@ -124,7 +130,24 @@ class RedemptionRepository:
             record_id=RedemptionTable.__table__.c.id,
         )
 
+    def _by_index(self, filters: RedemptionFilter, *, now: datetime) -> list[Select[*tuple[Any, ...]]]:
+        """The filters that have an index, in the order of the list; none unless there are several."""
+        tenant = RedemptionTable.organization_id == self._organization_id
+        period = self._period(filters)
+        equal = self._equal(filters)
+        states = [] if filters.status is None else _states(filters.status, now=now)
+        if len(equal) + bool(states) < SEVERAL:
+            return []
+        by_index = [select(*_ORDER).where(tenant, each, *period) for each in equal]
+        if states:
+            parts = union_all(*(select(*_ORDER).where(tenant, each, *period) for each in states)).subquery("states")
+            by_index.append(select(parts))
+        return by_index
+
     def _conditions(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
+        return [*self._equal(filters), *self._period(filters)]
+
+    def _equal(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
         if filters.code is not None:
             conditions.append(RedemptionTable.code_key == key_of(filters.code))
@@ -135,12 +158,16 @@ class RedemptionRepository:
             conditions.append(RedemptionTable.reservation_id == reservation.scalar_subquery())
         if filters.person_id is not None:
             conditions.append(RedemptionTable.person_id == filters.person_id)
+        if filters.made_by is not None:
+            conditions.append(RedemptionTable.made_by == filters.made_by)
+        return conditions
+
+    def _period(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
         if filters.created_from is not None:
             conditions.append(RedemptionTable.created_at >= filters.created_from)
         if filters.created_before is not None:
             conditions.append(RedemptionTable.created_at < filters.created_before)
-        if filters.made_by is not None:
-            conditions.append(RedemptionTable.made_by == filters.made_by)
         return conditions
 
     async def count_holds(self, *, limit: int, now: datetime) -> int:

@@ -116,7 +116,8 @@ def ask(client: httpx.AsyncClient, resources: Resources, application: psycopg.Co
     async def ask(query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
         with record_statements(resources.database) as sent:
             answer = await client.get(f"{URL}?{query}", headers=big.api_key)
-        _, begin, *lists = [each for each in sent if "OFFSET" not in each.text]  # the last that a page compares
+        # Neither the last that a page compares, nor the counts of up to 1,000 that each of several filters matches.
+        _, begin, *lists = [each for each in sent if "OFFSET" not in each.text and "count(" not in each.text]
         return answer, [explain(application, begin, each, mode=mode) for each in lists for mode in MODES]
 
     return ask
@@ -128,7 +129,7 @@ async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int
     assert len(answer.json()["data"]) == shown
     for plan in result:
         assert [
-            part for part in plan_nodes(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
+            part for part in plan_nodes(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > PART
         ] == []
         assert rows_read(plan) <= bound
         assert buffers_read(plan) <= blocks_for(bound)

@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
-from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
 from tessera.kit.db.records import fetch_first, record_of
+from tessera.kit.db.selective import fetch_page_from
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
@@ -86,25 +87,23 @@ class ProductBundleRepository:
         id_column: ColumnElement[UUID] = ProductBundle.__table__.c.id
         if filters.status is not None:
             statement = statement.where(ProductBundle.status == filters.status)
-        if filters.store_exam_code is not None:
-            exam = select(StoreExam.id).where(
-                StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(filters.store_exam_code),
-            )
-            bundled = ProductBundleStoreExam
-            bundle = with_id(statement, id_column, bundled.product_bundle_id).lateral("bundle")
-            statement = (
-                select(bundle)
-                .select_from(bundled)
-                .join(bundle, true())
-                .where(
-                    bundled.organization_id == self._organization_id, bundled.store_exam_id == exam.scalar_subquery()
-                )
-            )
-            id_column = bundled.__table__.c.product_bundle_id
-        order = [id_column]
-        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        order = CursorOrder(columns=[id_column])
+        if filters.store_exam_code is None:
+            page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        else:
+            base = self._ids_with(filters.store_exam_code)
+            page = await fetch_page_from(self._connection, statement, base=base, order=order, after=after, size=size)
         return page.map(_managed)
+
+    def _ids_with(self, store_exam_code: str) -> Select[UUID]:
+        """The ids of the bundles that contain an exam."""
+        bundled = ProductBundleStoreExam.__table__.c
+        exam = select(StoreExam.id).where(
+            StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(store_exam_code)
+        )
+        return select(bundled.product_bundle_id).where(
+            bundled.organization_id == self._organization_id, bundled.store_exam_id == exam.scalar_subquery()
+        )
 
     async def change(self, bundle: ManagedProductBundle) -> None:
         """Write the state and the version of a locked product bundle, without its exams."""

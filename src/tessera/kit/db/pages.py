@@ -226,8 +226,16 @@ class CursorOrder:
         rows = records[:size]
         if len(records) <= size:
             return CursorPage(rows, None)
-        position = [getattr(rows[-1], f"cursor_{number}") for number in range(len(self.columns))]
-        return CursorPage(rows, cursors.encode(position))
+        return CursorPage(rows, cursors.encode(self.position(rows[-1])))
+
+    def position(self, row: AnyRow) -> list[Any]:
+        """The position of a row, which has it as `cursor_N`."""
+        return [getattr(row, f"cursor_{number}") for number in range(len(self.columns))]
+
+    def is_up_to(self, position: Sequence[Any]) -> ColumnElement[bool]:
+        """Whether a row is at this position or before it."""
+        current, end = tuple_(*self.columns), tuple_(*position)
+        return current >= end if self.descending else current <= end
 
     def _is_after(self, position: Sequence[Any]) -> ColumnElement[bool]:
         if self.bytewise:

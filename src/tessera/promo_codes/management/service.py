@@ -17,6 +17,7 @@ from tessera.kit.errors import Invalid, TransactionAborted, Violation, WrongStat
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
+from tessera.promo_codes.management.lists.repository import ManagedPromoCodeListRepository
 from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.management.repository import ManagedPromoCodeRepository
 from tessera.promo_codes.repository import PromoCodeRepository
@@ -65,7 +66,7 @@ async def get_by_name(work: UnitOfWork, name_or_id: str) -> ManagedPromoCode:
     try:
         promo_code_id = UUID(name_or_id)
     except ValueError:
-        codes = await ManagedPromoCodeRepository(work).list_after(ManagedFilter(name=name_or_id), after=None, size=1)
+        codes = await ManagedPromoCodeRepository(work).find_all([name_or_id])
         return _CODES.require(codes[0] if codes else None)
     return await get(work, promo_code_id)
 
@@ -110,18 +111,18 @@ async def list_by_cursor(
     Raises Invalid for a cursor of another list, and TooManyResults if a search with filters or `newest` has more than
     10,000 matches.
     """
-    promo_codes = ManagedPromoCodeRepository(work)
+    promo_codes = ManagedPromoCodeListRepository(work)
     return await promo_codes.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)
 
 
 async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:
     """The number of promo codes that match."""
-    return await ManagedPromoCodeRepository(work).count(filters)
+    return await ManagedPromoCodeListRepository(work).count(filters)
 
 
 async def list_after(work: UnitOfWork, *, filters: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
     """The next EXPORT_PAGE_SIZE promo codes after this id with all their addresses, oldest first."""
-    return await ManagedPromoCodeRepository(work).list_after(filters, after=after, size=EXPORT_PAGE_SIZE)
+    return await ManagedPromoCodeListRepository(work).list_after(filters, after=after, size=EXPORT_PAGE_SIZE)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:

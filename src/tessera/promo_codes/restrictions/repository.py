@@ -73,6 +73,16 @@ def has_bundle(promo_code_id: ColumnElement[UUID], bundle_id: UUID, organization
     )
 
 
+def has_address(
+    promo_code_id: ColumnElement[UUID], key: ColumnElement[str], organization_id: Tenant
+) -> ColumnElement[bool]:
+    """Whether a promo code of the statement around has this address."""
+    address = PromoCodeEmailAddress
+    return has_row(
+        address.organization_id == organization_id, address.promo_code_id == promo_code_id, address.email_key == key
+    )
+
+
 def store_exam_codes(organization_id: Tenant) -> Function[Any]:
     """The codes of the exams, in their order."""
     own = _of_promo_code(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id, organization_id)

@@ -13,6 +13,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
 from tessera.vouchers.issued.actions.repository import VoucherActionRepository
+from tessera.vouchers.issued.lists.management.repository import ManagedVoucherListRepository
 from tessera.vouchers.issued.lists.repository import VoucherFilter, VoucherListRepository
 from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 from tessera.vouchers.rules import ReservationStatus
@@ -124,7 +125,7 @@ async def list_by_cursor(
     Invalid for a cursor of another list, and TooManyResults for more than 10,000 matches if they must be sorted: those
     of a search with filters or `newest`, and the newest of one recipient or exam.
     """
-    vouchers = VoucherListRepository(work)
+    vouchers = ManagedVoucherListRepository(work)
     page = await vouchers.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)
     return page.map(_voucher)
 

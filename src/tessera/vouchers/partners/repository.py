@@ -1,7 +1,7 @@
 """Statements on voucher partners of one tenant."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
 from tessera.kit.db import unique_constraints
-from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first
+from tessera.kit.db.selective import fetch_page_from
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
@@ -79,10 +80,13 @@ class PartnerRepository:
     ) -> CursorPage[ManagedPartner]:
         """A page of partners, oldest or newest first."""
         statement = self._select().where(*self._conditions(filters))
-        order = [VoucherPartner.__table__.c.id]
-        page = await fetch_cursor_page(
-            self._connection, statement, order=order, after=after, size=size, descending=newest
-        )
+        ids: ColumnElement[UUID] = VoucherPartner.__table__.c.id
+        order = CursorOrder(columns=[ids], descending=newest)
+        if filters.partner_name_part is None:
+            page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        else:
+            base = select(ids).where(*self._visible(), *self._conditions(replace(filters, partner_name_part=None)))
+            page = await fetch_page_from(self._connection, statement, base=base, order=order, after=after, size=size)
         return page.map(_managed)
 
     async def find(self, partner_id: UUID) -> ManagedPartner | None:

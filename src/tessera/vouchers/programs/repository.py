@@ -13,7 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db import unique_constraints
-from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.selective import fetch_page_from
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
@@ -115,7 +116,7 @@ class ProgramRepository:
         """A page of programs, filtered by a part of the name; raises TooManyResults."""
         matching = select(VoucherProgram.id).where(*self._visible())
         if name_part is not None:
-            matching = matching.where(func.strpos(VoucherProgram.name_key, func.lower(composed(name_part))) > 0)
+            matching = matching.where(_has_in_name(name_part))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_discounts(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
@@ -170,24 +171,21 @@ class ProgramRepository:
         self, filters: ProgramFilter, *, newest: bool = False, after: str | None, size: int
     ) -> CursorPage[AnyRow]:
         """A page of programs, oldest or newest first."""
-        statement = self._select()
+        ids: ColumnElement[UUID] = VoucherProgram.__table__.c.id
+        base, statement = select(ids).where(VoucherProgram.organization_id == self._organization_id), self._select()
         if filters.status is not None:
-            statement = statement.where(VoucherProgram.status == filters.status)
-        if filters.program_name_part is not None:
-            statement = statement.where(
-                func.strpos(VoucherProgram.name_key, func.lower(composed(filters.program_name_part))) > 0
-            )
-        position: dict[str, Any] = {"after": after, "size": size, "descending": newest}
-        id_column: ColumnElement[UUID] = VoucherProgram.__table__.c.id
+            base, statement = (each.where(VoucherProgram.status == filters.status) for each in (base, statement))
+        part = filters.program_name_part
+        if part is not None:
+            statement = statement.where(_has_in_name(part))
         if filters.metadata is not None:
-            by_metadata = MetadataFilter(
-                kind=Kind.VOUCHER_PROGRAM,
-                organization_id=self._organization_id,
-                pair=filters.metadata,
-                record_id=id_column,
-            )
-            return await by_metadata.fetch_page(self._connection, statement, **position)
-        return await fetch_cursor_page(self._connection, statement, order=[id_column], **position)
+            own, kind = self._organization_id, Kind.VOUCHER_PROGRAM
+            by_metadata = MetadataFilter(kind=kind, organization_id=own, pair=filters.metadata, record_id=ids)
+            return await by_metadata.fetch_page(self._connection, statement, after=after, size=size, descending=newest)
+        order = CursorOrder(columns=[ids], descending=newest)
+        if part is None:
+            return await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return await fetch_page_from(self._connection, statement, base=base, order=order, after=after, size=size)
 
     async def find(self, program_id: UUID) -> AnyRow | None:
         """The program with this id."""
@@ -295,3 +293,7 @@ class ProgramRepository:
 
     def _listed(self, program_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
         return with_id(self._select(), VoucherProgram.__table__.c.id, program_id)
+
+
+def _has_in_name(part: str) -> ColumnElement[bool]:
+    return func.strpos(VoucherProgram.name_key, func.lower(composed(part))) > 0

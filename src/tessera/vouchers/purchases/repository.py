@@ -14,18 +14,21 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal_column,
     or_,
     select,
     true,
+    union_all,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit import editing
 from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
-from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.pages import CursorOrder, CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.round_trips import run
+from tessera.kit.db.selective import SEVERAL, fetch_filtered_page, find_selective, with_ids
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import email_key, stored_name
@@ -137,7 +140,6 @@ class PurchaseRepository:
     ) -> CursorPage[Purchase]:
         """A page of purchases, in the order of the index that finds them, or in the reverse order."""
         statement = self._select().where(*self._conditions(filters, now=now))
-        position: dict[str, Any] = {"after": after, "size": size, "descending": newest}
         if filters.metadata is not None:
             by_metadata = MetadataFilter(
                 kind=Kind.VOUCHER_PURCHASE,
@@ -145,14 +147,25 @@ class PurchaseRepository:
                 pair=filters.metadata,
                 record_id=VoucherPurchase.__table__.c.id,
             )
-            page = await by_metadata.fetch_page(self._connection, statement, **position)
+            page = await by_metadata.fetch_page(self._connection, statement, after=after, size=size, descending=newest)
+            return page.map(_purchase)
+        order = CursorOrder(columns=_order(filters), descending=newest)
+        by_index = self._by_index(filters, order.columns, now=now)
+        if len(by_index) < SEVERAL:
+            page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
         else:
-            page = await fetch_cursor_page(self._connection, statement, order=_order(filters), **position)
+            page = await fetch_filtered_page(
+                self._connection, statement, filters=by_index, order=order, after=after, size=size
+            )
         return page.map(_purchase)
 
     async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[Purchase]:
         """A page of purchases; raises TooManyResults."""
-        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(filters, now=now))
+        id_column: ColumnElement[UUID] = VoucherPurchase.__table__.c.id
+        matching = select(id_column).where(*self._visible(), *self._conditions(filters, now=now))
+        ids = await find_selective(self._connection, self._by_index(filters, [id_column], now=now))
+        if ids is not None:
+            matching = with_ids(matching, id_column, ids)
         page = await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
         return Page([_purchase(row) for row in page.items], page.number, page.has_next)
 
@@ -166,31 +179,52 @@ class PurchaseRepository:
         is_own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
         return VoucherPurchase.organization_id == self._organization_id, is_own
 
-    def _conditions(self, filters: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = []
-        if filters.partner_name is not None:
-            partner = self._id_by_name(VoucherPartner, filters.partner_name)
-            conditions.append(VoucherPurchase.partner_id == partner.scalar_subquery())
-        if filters.program_name is not None:
-            program = self._id_by_name(VoucherProgram, filters.program_name)
-            conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
+    def _by_index(
+        self, filters: PurchaseFilter, columns: Sequence[ColumnElement[Any]], *, now: datetime
+    ) -> list[Select[*tuple[Any, ...]]]:
+        """The filters that have an index; that of the first one returns the order of the list."""
+        equal = self._equal(filters)
+        if filters.status is not None and filters.partner_id is not None:
+            equal[0] = and_(equal[0], _stored_status_is(filters.status))
+        elif filters.status is PurchaseStatus.CHECKOUT_EXPIRED and not equal:
+            equal = [_stored_status_is(filters.status)]
+        rows = select(*columns).where(*self._visible())
+        by_index = [rows.where(each) for each in equal]
         if filters.status is not None:
-            conditions += _status_is(filters.status, now=now)
-        buyer = filters.purchased_by_email
-        equal = (
-            (VoucherPurchase.code, filters.purchase_code and codes.stored_code(filters.purchase_code)),
-            (VoucherPurchase.purchased_by_email_key, buyer and email_key(buyer)),
-            (VoucherPurchase.partner_id, filters.partner_id),
-            (VoucherPurchase.program_id, filters.program_id),
-            (VoucherPurchase.is_archived, filters.is_archived),
-        )
-        conditions += [column == value for column, value in equal if value is not None]
-        return conditions
+            states = [rows.where(each) for each in _states(filters.status, now=now)]
+            by_index.append(select(union_all(*states).subquery("states")))
+        if filters.is_archived:
+            by_index.append(rows.where(VoucherPurchase.is_archived))
+        return by_index
 
-    def _id_by_name(self, table: type[VoucherPartner] | type[VoucherProgram], name: str) -> Select[UUID]:
-        return select(table.id).where(
+    def _conditions(self, filters: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
+        conditions = self._equal(filters)
+        if filters.is_archived is not None:
+            conditions.append(VoucherPurchase.is_archived == filters.is_archived)
+        return conditions if filters.status is None else [*conditions, or_(*_states(filters.status, now=now))]
+
+    def _equal(self, filters: PurchaseFilter) -> list[ColumnElement[bool]]:
+        """The filters by one value of a column, each with an index."""
+        buyer = filters.purchased_by_email
+        values = (
+            (VoucherPurchase.partner_id, filters.partner_id),
+            (VoucherPurchase.partner_id, self._id_by_name(VoucherPartner, filters.partner_name)),
+            (VoucherPurchase.program_id, filters.program_id),
+            (VoucherPurchase.program_id, self._id_by_name(VoucherProgram, filters.program_name)),
+            (VoucherPurchase.purchased_by_email_key, buyer and email_key(buyer)),
+            (VoucherPurchase.code, filters.purchase_code and codes.stored_code(filters.purchase_code)),
+        )
+        return [column == value for column, value in values if value is not None]
+
+    def _id_by_name(
+        self, table: type[VoucherPartner] | type[VoucherProgram], name: str | None
+    ) -> ScalarSelect[UUID] | None:
+        if name is None:
+            return None
+        ids = select(table.id).where(
             table.organization_id == self._organization_id, table.name_key == func.lower(stored_name(name))
         )
+        return ids.scalar_subquery()
 
     def _listed(self, purchase_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:
         return with_id(self._select(), VoucherPurchase.__table__.c.id, purchase_id)
@@ -211,18 +245,26 @@ class PurchaseRepository:
         return with_id(name, table.__table__.c.id, id_).scalar_subquery()
 
 
-def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:
+def _states(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of a status at `now`, disjoint, each served by an index."""
     # The same rule as `status_at`: a checkout past its deadline has expired, whatever its stored status.
-    in_progress, expired = PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.CHECKOUT_EXPIRED
-    deadline = VoucherPurchase.checkout_expires_at
-    if status is in_progress:
-        return [VoucherPurchase.status == in_progress, or_(deadline.is_(None), deadline > now)]
-    if status is expired:
-        return [
-            VoucherPurchase.status.in_([in_progress, expired]),
-            or_(VoucherPurchase.status == expired, deadline <= now),
-        ]
-    return [VoucherPurchase.status == status]
+    in_progress, deadline = _stored_status_is(PurchaseStatus.CHECKOUT_IN_PROGRESS), VoucherPurchase.checkout_expires_at
+    match status:
+        case PurchaseStatus.CHECKOUT_IN_PROGRESS:
+            return [and_(in_progress, or_(deadline.is_(None), deadline > now))]
+        case PurchaseStatus.CHECKOUT_EXPIRED:
+            # A literal, because for a parameter a generic plan could not use the index of checkouts with a deadline.
+            is_in_progress = VoucherPurchase.status == literal_column(f"'{PurchaseStatus.CHECKOUT_IN_PROGRESS}'")
+            return [VoucherPurchase.status == status, and_(is_in_progress, deadline <= now)]
+        case _:
+            return [VoucherPurchase.status == status]
+
+
+def _stored_status_is(status: PurchaseStatus) -> ColumnElement[bool]:
+    if status is PurchaseStatus.CHECKOUT_EXPIRED:
+        # A range, because an index does not return the rows of a list of values in its order.
+        return VoucherPurchase.status.between(status, PurchaseStatus.CHECKOUT_IN_PROGRESS)
+    return VoucherPurchase.status == status
 
 
 def _order(filters: PurchaseFilter) -> list[ColumnElement[Any]]:

@@ -15,23 +15,21 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit.db.compiled_queries import parameter
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import (
-    CursorOrder,
-    CursorPage,
     JsonPage,
     JsonPageQuery,
     Rows,
-    begins_with,
-    fetch_cursor_page,
-    fetch_few,
-    fetch_merged_cursor_page,
 )
 from tessera.kit.db.round_trips import run_all
+from tessera.kit.db.selective import (
+    SelectivityQuery,
+    find_selective_names,
+    with_ids,
+)
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
-from tessera.record_metadata.repository import MetadataFilter
-from tessera.record_metadata.rules import KeyAndText, Kind
+from tessera.record_metadata.rules import KeyAndText
 from tessera.vouchers import codes
 from tessera.vouchers.tables import Voucher, VoucherPurchase
 
@@ -64,85 +62,33 @@ NARROW_FILTERS = frozenset(
 UNSORTED_FILTERS = frozenset({"exam_key", "recipient_email_key"})
 # Filters whose index has the vouchers of each combination of both flags in the order of ids.
 SORTED_FILTERS = FLAGS | {"partner_id", "own_partner_id"}
-_NEWEST = CursorOrder(columns=[Voucher.__table__.c.id], descending=True)
-_BY_CODE = CursorOrder(columns=[Voucher.__table__.c.code], bytewise=True)
-_FILTERED = (
-    "organization_id",
-    "id",
-    "code",
-    "purchase_id",
-    "partner_id",
-    "store_exam_id",
-    "recipient_email_key",
-    "reservation_code",
-    "is_active",
-    "is_used",
-    "is_archived",
-)
 
 
 class VoucherListRepository:
     """The vouchers visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
         self._connection = work.connection
         self._organization_id = work.organization_id
-        self._partner_id = work.partner_id
 
     async def list_pages(
         self, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
         """Numbered pages of vouchers with the codes of their purchases and exams, as JSON."""
-        pages = []
-        for filters, number in requests:
-            values = self._values(filters)
-            pages.append(_page_statement(frozenset(values), projection).page(values, number=number))
+        all_values = [values_of(filters, self._work) for filters, _ in requests]
+        queries = [(_selectivity(frozenset(values)), values) for values in all_values]
+        names = await find_selective_names(self._connection, queries)
+        pages = [
+            _page_statement(frozenset(values), name, projection).page(values, number=number)
+            for values, name, (_, number) in zip(all_values, names, requests, strict=True)
+        ]
         return await run_all(self._connection, pages)
-
-    async def list_by_cursor(
-        self, filters: VoucherFilter, *, search: str | None, newest: bool, after: str | None, size: int
-    ) -> CursorPage[AnyRow]:
-        """A page of vouchers, in the order of the index that finds them, or the newest first."""
-        values = self._values(filters)
-        has_filters = values.keys() != {"organization_id"} or filters.metadata is not None
-        if search is None and filters.metadata is not None:
-            vouchers = _select(self._organization_id).where(*_conditions(values))
-            by_metadata = self._by_metadata(filters.metadata, Voucher.__table__.c.id)
-            return await by_metadata.fetch_page(self._connection, vouchers, after=after, size=size, descending=newest)
-        if (search is not None and (newest or has_filters)) or (newest and values.keys() & UNSORTED_FILTERS):
-            parts, order = await self._few(values, search, filters.metadata, newest=newest)
-        elif newest and values.keys() & SORTED_FILTERS and not values.keys() & NARROW_FILTERS:
-            parts, order = _in_order(values), _NEWEST
-        else:
-            order = CursorOrder(columns=_order(filters), descending=newest) if search is None else _BY_CODE
-            # Whole rows, because for ids only the planner might read and sort another index.
-            rows = _select(self._organization_id).where(*_conditions(values), *_begins_with(search))
-            return await fetch_cursor_page(self._connection, rows, order=order, after=after, size=size)
-        return await fetch_merged_cursor_page(
-            self._connection, parts, rows=_rows(self._organization_id), order=order, after=after, size=size
-        )
-
-    async def _few(
-        self, values: Mapping[str, Any], search: str | None, pair: KeyAndText | None, *, newest: bool
-    ) -> tuple[list[Select[UUID]], CursorOrder]:
-        """The vouchers that an index finds by the search, or else by the unsorted filters, to be sorted differently."""
-        keys = {"organization_id"} if search is not None else {"organization_id", "own_partner_id", *UNSORTED_FILTERS}
-        by_index = {name: value for name, value in values.items() if name in keys}
-        columns = [Voucher.__table__.c[name] for name in _FILTERED]
-        matching = select(*columns).where(*_conditions(by_index), *_begins_with(search))
-        matches = await fetch_few(self._connection, matching)
-        ids = select(matches.c.id).where(*_conditions(values, matches.c))
-        if pair is not None:
-            ids = ids.where(self._by_metadata(pair, matches.c.id).has_text())
-        by_code = CursorOrder(columns=[matches.c.code], bytewise=True)
-        return [ids], CursorOrder(columns=[matches.c.id], descending=True) if newest else by_code
-
-    def _by_metadata(self, pair: KeyAndText, voucher_id: ColumnElement[UUID]) -> MetadataFilter:
-        return MetadataFilter(kind=Kind.VOUCHER, organization_id=self._organization_id, pair=pair, record_id=voucher_id)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
         """The voucher with this id."""
-        return (await self._connection.execute(_select(self._organization_id).where(Voucher.id == voucher_id))).first()
+        statement = select_vouchers(self._organization_id).where(Voucher.id == voucher_id)
+        return (await self._connection.execute(statement)).first()
 
     async def find_id(self, code: str) -> UUID | None:
         """The id of the voucher with this code, ignoring case."""
@@ -151,44 +97,63 @@ class VoucherListRepository:
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    def _values(self, filters: VoucherFilter) -> dict[str, Any]:
-        values = {
-            "organization_id": self._organization_id,
-            "own_partner_id": self._partner_id,
-            "is_active": filters.is_active,
-            "is_used": filters.is_used,
-            "purchase_code": filters.purchase_code and codes.stored_code(filters.purchase_code),
-            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
-            "code": filters.voucher_code and codes.stored_code(filters.voucher_code),
-            "recipient_email_key": filters.recipient_email and email_key(filters.recipient_email),
-            "reservation_code": filters.reservation_code,
-            "purchase_id": filters.purchase_id,
-            "partner_id": filters.partner_id,
-            "is_archived": filters.is_archived,
-        }
-        return {name: value for name, value in values.items() if value is not None}
+
+def values_of(filters: VoucherFilter, work: UnitOfWork) -> dict[str, Any]:
+    """The values of a filter, by the names of its parameters."""
+    values = {
+        "organization_id": work.organization_id,
+        "own_partner_id": work.partner_id,
+        "is_active": filters.is_active,
+        "is_used": filters.is_used,
+        "purchase_code": filters.purchase_code and codes.stored_code(filters.purchase_code),
+        "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
+        "code": filters.voucher_code and codes.stored_code(filters.voucher_code),
+        "recipient_email_key": filters.recipient_email and email_key(filters.recipient_email),
+        "reservation_code": filters.reservation_code,
+        "purchase_id": filters.purchase_id,
+        "partner_id": filters.partner_id,
+        "is_archived": filters.is_archived,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @cache
-def _page_statement(names: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
+def _page_statement(names: frozenset[str], selective: str | None, projection: JsonProjection) -> JsonPageQuery:
     parameters: dict[str, Any] = {name: parameter(name) for name in names}
     organization_id: BindParameter[UUID] = parameters["organization_id"]
-    return JsonPageQuery(
-        projection,
-        matching=_in_order(parameters) if names & FLAGS and not names & NARROW_FILTERS else _matching(parameters),
-        rows=_rows(organization_id),
-    )
+    matching: Select[UUID] | list[Select[UUID]] = _matching(parameters)
+    if selective is not None:
+        matching = with_ids(_matching(parameters), Voucher.__table__.c.id, by_index(parameters)[selective])
+    elif names & FLAGS and not names & NARROW_FILTERS:
+        matching = in_order(parameters)
+    return JsonPageQuery(projection, matching=matching, rows=rows_of(organization_id))
 
 
-def _rows(organization_id: Tenant) -> Rows:
-    return lambda wanted: with_id(_select(organization_id), Voucher.__table__.c.id, wanted)
+@cache
+def _selectivity(names: frozenset[str]) -> SelectivityQuery[str]:
+    return SelectivityQuery.of(by_index({name: parameter(name) for name in names}))
 
 
-def _begins_with(search: str | None) -> list[ColumnElement[bool]]:
-    return [] if search is None else [begins_with(Voucher.__table__.c.code, codes.stored_code(search))]
+def by_index(values: Mapping[str, Any]) -> dict[str, Select[UUID]]:
+    """The vouchers of each filter that has an index, by its name; both flags share one."""
+    common = {name: values[name] for name in ("organization_id", "own_partner_id") if name in values}
+    flags = {name: values[name] for name in values if name in FLAGS}
+    names = [name for name in values if name not in common and name not in FLAGS and values[name] is not False]
+    parts = {name: {name: values[name]} for name in names}
+    if flags:
+        parts["flags"] = flags
+    if "partner_id" in parts:
+        parts["partner_id"] |= flags
+    return {name: _matching({**common, **part}) for name, part in parts.items()}
 
 
-def _in_order(values: Mapping[str, Any]) -> list[Select[UUID]]:
+def rows_of(organization_id: Tenant) -> Rows:
+    """The voucher with an id, as `select_vouchers` selects it."""
+    return lambda wanted: with_id(select_vouchers(organization_id), Voucher.__table__.c.id, wanted)
+
+
+def in_order(values: Mapping[str, Any]) -> list[Select[UUID]]:
+    """The vouchers that match, in parts each of which an index returns in the order of ids."""
     # One select for each combination of both flags, because the index is in id order only within a combination.
     missing = FLAGS - values.keys()
     combinations = product([true(), false()], repeat=len(missing))
@@ -196,10 +161,10 @@ def _in_order(values: Mapping[str, Any]) -> list[Select[UUID]]:
 
 
 def _matching(values: Mapping[str, Any]) -> Select[UUID]:
-    return select(Voucher.id).where(*_conditions(values))
+    return select(Voucher.id).where(*conditions_of(values))
 
 
-def _conditions(
+def conditions_of(
     values: Mapping[str, Any], voucher: ReadOnlyColumnCollection[str, Any] = Voucher.__table__.c
 ) -> list[ColumnElement[bool]]:
     """The conditions of a filter by values, or by parameters for them, on these columns of vouchers."""
@@ -227,7 +192,8 @@ def _conditions(
     return conditions + [voucher[name] == values[name] for name in columns if name in values]
 
 
-def _select(organization_id: Tenant) -> Select[*tuple[Any, ...]]:
+def select_vouchers(organization_id: Tenant) -> Select[*tuple[Any, ...]]:
+    """The vouchers of an organization, with the codes of their purchases and exams."""
     columns = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
     # Subqueries, because with joins the planner may start from the purchases and read all their vouchers for each row.
     return select(
@@ -242,17 +208,3 @@ def _code_of(
 ) -> ScalarSelect[str]:
     code = select(table.code).where(table.organization_id == organization_id)
     return with_id(code, table.__table__.c.id, id_).scalar_subquery()
-
-
-def _order(filters: VoucherFilter) -> list[ColumnElement[Any]]:
-    # The order of the index behind the filter, so that a page costs the same at any depth.
-    names = ["id"]
-    if filters.purchase_id or filters.purchase_code or filters.recipient_email or filters.store_exam_code:
-        names = ["partner_id", "id"]
-    elif filters.reservation_code or filters.voucher_code:
-        names = ["id"]
-    elif filters.partner_id:
-        names = ["is_active", "is_used", "id"]
-    elif filters.is_active is not None or filters.is_used is not None:
-        names = ["is_used", "is_active", "id"]
-    return [Voucher.__table__.c[name] for name in names]
