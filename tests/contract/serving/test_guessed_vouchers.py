@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support.factories import Tenant, add_promo_codes, percent_code
@@ -29,7 +30,7 @@ async def client(resources: Resources, tenant: Tenant) -> AsyncIterator[httpx.As
     purchase = await add_purchase(resources, tenant, partner, program, "VP-1")
     await add_vouchers(resources, tenant, voucher(purchase, partner, "SECRET"))
     await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
-    settings = Settings(token_keys=TOKEN_KEYS, misses_per_minute=1, misses_burst=2)
+    settings = Settings(token_keys=TOKEN_KEYS, misses_per_minute=1, misses_burst=2, transfer_seconds=2)
     app = create_app(main.create_resources(settings, resources.database, schema_revision="any", clock=resources.clock))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as test_client:
         yield test_client
@@ -122,6 +123,17 @@ async def test_the_lines_of_an_import_count_unless_it_adds_them_or_its_caller_ma
     refused = await send(clerk, "A14,5\n")
     assert (refused.status_code, message_of(refused)) == (429, MESSAGE)
     assert 60 < int(refused.headers["Retry-After"]) <= 120
+
+
+async def test_the_lines_of_an_import_that_ends_in_an_outage_cost_nothing(
+    client: httpx.AsyncClient, superuser: psycopg.Connection[Any], clerk: Headers
+) -> None:
+    url, headers = f"{ROOT}/promo-code-imports", clerk | {"Content-Type": "text/csv"}
+    with superuser.transaction():
+        superuser.execute("lock table audit_entries")  # to which an import adds an entry at its end
+        answer = await client.post(url, content="name,discountPercent\nA11,5\nA12,5\nA13,5\n", headers=headers)
+    assert answer.status_code == 503
+    assert (await imported(client, clerk, "GUESS")).status_code == 200
 
 
 async def test_the_lines_of_an_import_of_vouchers_count(

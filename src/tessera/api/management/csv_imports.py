@@ -16,6 +16,7 @@ from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.resources import resources_of
 from tessera.identity.rules import FunctionPoint
+from tessera.kit.imports.refusals import ImportRefused
 from tessera.kit.imports.rows import MAX_LINES
 from tessera.kit.imports.steps import Source
 
@@ -78,9 +79,9 @@ def _counted_guesses(request: Request, caller: Caller, *, dry_run: bool) -> Iter
         return
     pipeline, guesses = resources_of(request).pipeline, list[int]()
     pipeline.admit_guess(request)
-    adds_nothing = True
     try:
         yield guesses.append
-        adds_nothing = dry_run
-    finally:
-        pipeline.count_misses(request, sum(guesses) if adds_nothing else 0)
+    except ImportRefused:  # any other error, such as an outage of the database, tells nothing of the lines
+        pipeline.count_misses(request, sum(guesses))
+        raise
+    pipeline.count_misses(request, sum(guesses) if dry_run else 0)
