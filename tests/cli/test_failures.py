@@ -88,6 +88,14 @@ def test_no_signing_key() -> None:
     )
 
 
+def test_all_settings_that_an_api_server_lacks_are_named_at_once(tmp_path: Path) -> None:
+    assert failure("api", TESSERA_DATA_DIR=str(tmp_path)) == (
+        "tessera: TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)\n"
+        "tessera: TESSERA_DATABASE_URL is not set: set it, or use --embedded for the embedded Postgres"
+        f" in TESSERA_DATA_DIR ({tmp_path})\n"
+    )
+
+
 @pytest.mark.parametrize("command", ["api", "worker", "migrate"])
 def test_a_process_of_a_deployment_starts_no_database_unless_told_to(tmp_path: Path, command: str) -> None:
     settings = {"TESSERA_DATA_DIR": str(tmp_path / "data"), "TESSERA_TOKEN_KEYS": f"1:{secrets.token_hex()}"}

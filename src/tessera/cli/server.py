@@ -17,7 +17,7 @@ from tessera.cli.greeting import show_banner, show_step
 from tessera.cli.monitoring import exposing_metrics, require_tracing
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.processes import check_database, listening
-from tessera.cli.startup import Embedded, base_url_of, require_database, start
+from tessera.cli.startup import Embedded, base_url_of, start, start_api
 from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
 from tessera.kit import descriptors
@@ -73,9 +73,8 @@ def api(*, embedded: Embedded = False) -> None:
 
     The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
     """
-    settings = start(needs_keys=True)
+    settings = start_api(embedded=embedded)
     require_tracing()
-    require_database(settings, embedded=embedded)
     with (
         listening(settings.host, settings.port, variable="PORT", processes=settings.processes) as listener,
         provision.database(settings) as addresses,

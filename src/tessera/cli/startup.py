@@ -14,6 +14,8 @@ from tessera.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_NO_KEYS = "TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)"
+
 Embedded = Annotated[
     bool,
     typer.Option("--embedded", help="Use the embedded Postgres in TESSERA_DATA_DIR instead of TESSERA_DATABASE_URL."),
@@ -28,7 +30,7 @@ def start(*, needs_keys: bool = False, settings: Settings | None = None) -> Sett
     """Load the settings if none are passed, and configure logs and signals; raises SettingsInvalid, CannotStart."""
     settings = settings or configuration.load()
     if needs_keys and not settings.token_keys:
-        raise CannotStart("TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)")
+        raise CannotStart(_NO_KEYS)
     logging.configure(level=settings.log_level)
     if needs_keys and configuration.replaces_stored_key(settings):
         log.warning(
@@ -46,6 +48,18 @@ def start_with_token_key() -> Settings:
     return start(needs_keys=True, settings=configuration.with_stored_key(configuration.load()))
 
 
+def start_api(*, embedded: bool) -> Settings:
+    """Like `start`, with a signing key and a database; the error names all that is missing."""
+    settings = configuration.load()
+    missing = [] if settings.token_keys else [_NO_KEYS]
+    if not embedded and settings.database_url is None:
+        missing.append(_no_database(settings))
+    if missing:
+        raise CannotStart("\n".join(missing))
+    require_database(settings, embedded=embedded)
+    return start(needs_keys=True, settings=settings)
+
+
 def require_database(settings: Settings, *, embedded: bool) -> None:
     """Raise CannotStart unless the settings name a database, or `embedded` asks for the embedded one.
 
@@ -54,10 +68,14 @@ def require_database(settings: Settings, *, embedded: bool) -> None:
     if embedded and settings.database_url is not None:
         raise CannotStart("TESSERA_DATABASE_URL is set, so --embedded cannot be used")
     if not embedded and settings.database_url is None:
-        raise CannotStart(
-            "TESSERA_DATABASE_URL is not set: set it, or use --embedded for the embedded Postgres"
-            f" in TESSERA_DATA_DIR ({settings.data_dir})"
-        )
+        raise CannotStart(_no_database(settings))
+
+
+def _no_database(settings: Settings) -> str:
+    return (
+        "TESSERA_DATABASE_URL is not set: set it, or use --embedded for the embedded Postgres"
+        f" in TESSERA_DATA_DIR ({settings.data_dir})"
+    )
 
 
 def require_existing_database(settings: Settings) -> None:
