@@ -66,14 +66,15 @@ READS_ALL = {
     ("listVoucherPartners", "partnerName"),
     ("listVoucherPrograms", "programName"),
 }
-# Where both filters match more than 1,000 records, a page looks up 10,000 of one of them. Where no index has a filter,
-# it finds the last of 10,000 before that, and looks each up.
-COMPARED = 2 * MAX_RESULTS
+# A page counts 1,000 records of each filter. Where both have more, it looks up 10,000 of one of them. Where no index
+# has a filter, it finds the last of 10,000 records before that.
+COMPARED = 2 * MAX_RESULTS + 2 * 1_001 + 10 * 101
 LOOKED_UP = 3 * MAX_RESULTS + 10 * 101
 UNINDEXED = {
     ("listManagedVoucherPartners", "name"),
     ("listManagedVoucherPrograms", "name"),
     ("listProductBundles", "storeExamCode"),
+    ("listManagedVouchers", "isArchived"),
 }
 # Parameters that every row meets or that are tried by themselves, and those of which each list has values of its own.
 NO_FILTERS = {

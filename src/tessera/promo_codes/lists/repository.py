@@ -165,15 +165,9 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
         is_of_address = PromoCodeEmailAddress.email_key == parameter("email_key")
         return restrictions.codes_restricted_to(matching, PromoCodeEmailAddress, is_of_address, _ORGANIZATION_ID)
     if "exam_key" in filters:
-        return _of_exam(matching, has_narrower_filter=not filters.isdisjoint({"status", "restricted", "name_key"}))
+        is_of_exam = PromoCodeStoreExam.store_exam_id == _EXAM_ID
+        return restrictions.codes_restricted_to(matching, PromoCodeStoreExam, is_of_exam, _ORGANIZATION_ID)
     return matching
-
-
-def _of_exam(codes: Select[UUID], *, has_narrower_filter: bool) -> Select[UUID]:
-    is_of_exam = PromoCodeStoreExam.store_exam_id == _EXAM_ID
-    if has_narrower_filter:  # a join, not a list of ids, because it may also start from the codes of the other filter
-        return codes.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(is_of_exam)
-    return restrictions.codes_restricted_to(codes, PromoCodeStoreExam, is_of_exam, _ORGANIZATION_ID)
 
 
 def _listed(promo_code_id: ColumnElement[UUID]) -> Select[*tuple[Any, ...]]:

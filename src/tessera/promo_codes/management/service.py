@@ -120,9 +120,12 @@ async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:
     return await ManagedPromoCodeListRepository(work).count(filters)
 
 
-async def list_after(work: UnitOfWork, *, filters: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
-    """The next EXPORT_PAGE_SIZE promo codes after this id with all their addresses, oldest first."""
-    return await ManagedPromoCodeListRepository(work).list_after(filters, after=after, size=EXPORT_PAGE_SIZE)
+async def list_with_addresses(
+    work: UnitOfWork, *, filters: ManagedFilter, after: str | None
+) -> CursorPage[ManagedPromoCode]:
+    """A page of up to EXPORT_PAGE_SIZE promo codes with all their addresses, oldest first."""
+    promo_codes = ManagedPromoCodeListRepository(work)
+    return await promo_codes.list_with_addresses(filters, after=after, size=EXPORT_PAGE_SIZE)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:

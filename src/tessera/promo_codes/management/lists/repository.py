@@ -12,7 +12,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    tuple_,
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -49,33 +48,48 @@ class ManagedPromoCodeListRepository:
         self, filters: ManagedFilter, *, search: str | None, newest: bool, after: str | None, size: int
     ) -> CursorPage[ManagedPromoCode]:
         """A page of promo codes without their addresses; raises Invalid, TooManyResults."""
-        position: dict[str, Any] = {"after": after, "size": size}
-        if search is None and filters.metadata is not None:
-            statement = self._codes().where(*self._own_conditions(replace(filters, metadata=None)))
-            by_metadata = self._by_metadata(filters.metadata, PromoCode.__table__.c.id)
-            page = await by_metadata.fetch_page(self._connection, statement, descending=newest, **position)
-        elif search is None:
-            page = await self._list_filtered(filters, newest=newest, after=after, size=size)
+        if search is None:
+            page = await self._list(self._codes(), filters, newest=newest, after=after, size=size)
         elif newest or filters != ManagedFilter():
             page = await self._search_few(filters, search, newest=newest, after=after, size=size)
         else:
             order = CursorOrder(columns=[PromoCode.__table__.c.name_key], bytewise=True)
             statement = self._codes().where(*self._begin_with(search))
-            page = await fetch_cursor_page(self._connection, statement, order=order, **position)
+            page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
         return page.map(managed)
 
-    async def _list_filtered(
-        self, filters: ManagedFilter, *, newest: bool, after: str | None, size: int
+    async def list_with_addresses(
+        self, filters: ManagedFilter, *, after: str | None, size: int
+    ) -> CursorPage[ManagedPromoCode]:
+        """A page of promo codes with all their restrictions, in the order of the index; raises Invalid."""
+        addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
+        codes = self._codes().add_columns(addresses)
+        page = await self._list(codes, filters, newest=False, after=after, size=size)
+        return page.map(managed)
+
+    async def _list(
+        self,
+        codes: Select[*tuple[Any, ...]],
+        filters: ManagedFilter,
+        *,
+        newest: bool,
+        after: str | None,
+        size: int,
     ) -> CursorPage[AnyRow]:
+        position: dict[str, Any] = {"after": after, "size": size}
+        code = PromoCode.__table__.c
+        if filters.metadata is not None:
+            matching = codes.where(*self._own_conditions(replace(filters, metadata=None)))
+            by_metadata = self._by_metadata(filters.metadata, code.id)
+            return await by_metadata.fetch_page(self._connection, matching, descending=newest, **position)
         by_index = self._by_index(filters)
-        codes, columns = self._matching(self._codes(), filters)
+        matching, columns = self._matching(codes, filters)
         if len(by_index) < SEVERAL:
             order = CursorOrder(columns=columns, descending=newest)
-            return await fetch_cursor_page(self._connection, codes, order=order, after=after, size=size)
-        codes = self._codes().where(*self._own_conditions(filters))
-        code = PromoCode.__table__.c
+            return await fetch_cursor_page(self._connection, matching, order=order, **position)
+        matching = codes.where(*self._own_conditions(filters))
         order = CursorOrder(columns=[*columns[:-1], code.id], descending=newest)
-        return await fetch_filtered_page(self._connection, codes, filters=by_index, order=order, after=after, size=size)
+        return await fetch_filtered_page(self._connection, matching, filters=by_index, order=order, **position)
 
     def _by_index(self, filters: ManagedFilter) -> list[Select[*tuple[Any, ...]]]:
         """The filters that have an index; that of the first one returns the order of the list."""
@@ -136,16 +150,6 @@ class ManagedPromoCodeListRepository:
 
     def _exam_id(self, code: str) -> ScalarSelect[UUID]:
         return restrictions.exam_id(self._organization_id, literal(key_of(code)))
-
-    async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
-        """The next promo codes after this id, in the order of the index, with all their restrictions."""
-        addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
-        statement, order = self._matching(self._codes().add_columns(addresses), filters)
-        if after is not None:
-            position = [*filters.ordered.values(), after][-len(order) :]
-            statement = statement.where(tuple_(*order) > tuple_(*map(literal, position)))
-        rows = await self._connection.execute(statement.order_by(*order).limit(size))
-        return [managed(row) for row in rows]
 
     async def count(self, filters: ManagedFilter) -> int:
         """The number of promo codes that match."""
