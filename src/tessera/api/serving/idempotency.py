@@ -1,5 +1,6 @@
 """Step 5 of the pipeline: the `Idempotency-Key` header of operations that have an effect."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +9,7 @@ import orjson
 from fastapi import Request, Response
 
 from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import MAX_BYTES_INLINE
 from tessera.api.http.uploads import Upload
 from tessera.api.serving.callers import Caller
 from tessera.idempotency import service
@@ -74,11 +76,15 @@ async def _digest(request: Request) -> bytes:
     # Of method, path, query and body. White space and the order of properties make no difference.
     upload = getattr(request.state, "upload", None)
     body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
-    try:
-        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
-        # The body is empty, or nested too deeply to serialize, so its bytes are hashed unchanged.
-        body = b"\n" + body
+    body = _canonical(body) if len(body) <= MAX_BYTES_INLINE else await asyncio.to_thread(_canonical, body)
     query = request.scope["query_string"]
     target = request.scope["path"].encode() + (b"?" + query if query else b"")
     return hashlib.sha256(request.method.encode() + b" " + target + b"\n" + body).digest()
+
+
+def _canonical(body: bytes) -> bytes:
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        # The body is empty, or nested too deeply to serialize, so its bytes are hashed unchanged.
+        return b"\n" + body
