@@ -1,5 +1,6 @@
 """Store exams through the management API: their whole life cycle, and every invalid request."""
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,11 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> d
 def operations(exam_id: object) -> list[tuple[str, str]]:
     one = f"{URL}/{exam_id}"
     return [("GET", one), ("PUT", one), ("POST", f"{one}/archive"), ("POST", f"{one}/activate")]
+
+
+async def test_a_negative_zero_is_shown_as_zero(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    exam = await create(client, tenant, price=-0.0)
+    assert math.copysign(1, float(exam["price"])) == 1
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -281,7 +281,7 @@ def _money(value: Any) -> Decimal:  # noqa: ANN401
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise parse_error("NotNumber", "must be a number")
     # From the float's shortest text, which equals the text of the caller; the float itself is not exactly that decimal.
-    return Decimal(str(value))
+    return Decimal(str(value or 0))  # a negative zero is shown as zero
 
 
 def _uuid(value: Any) -> UUID:  # noqa: ANN401

@@ -58,7 +58,7 @@ def parse_decimal(field: str, text: str) -> Decimal:
         number = Decimal("NaN")
     if not number.is_finite():
         raise Invalid([Violation("NotNumber", field, f"must be a number: {text}")])
-    return number
+    return number or Decimal(0)  # a negative zero is shown as zero
 
 
 def parse_exact_time(field: str, text: str) -> datetime:
