@@ -156,6 +156,15 @@ async def exports(stranger: Stranger) -> None:
     )
 
 
+async def long_lists(stranger: Stranger) -> None:
+    """Bulk actions that list 15,000 vouchers and recipients, where 1,000 are allowed."""
+    vouchers = [{"code": _unknown(), "recipientEmail": f"person{number}@example.com"} for number in range(15_000)]
+    content = json.dumps({"action": "Assign", "vouchers": vouchers})
+    headers = stranger.stage.a.bearer | {"Content-Type": "application/json"}
+    url = "/management/v1/vouchers/bulk"
+    await stranger.keep_sending(6, lambda: {"method": "POST", "url": url, "headers": headers, "content": content})
+
+
 async def huge_heads(stranger: Stranger) -> None:
     """Heads that do not end, as fast as the server reads them."""
 
@@ -295,6 +304,7 @@ ATTACKS: dict[str, Attack] = {
         guessed_codes,
         imports,
         exports,
+        long_lists,
         huge_heads,
         slow_heads,
         slow_bodies,
