@@ -161,9 +161,9 @@ class GuardedConnection(CountedConnection):
     def on_headers_complete(self) -> None:
         heads.check(self.url, self.headers, version=self.parser.get_http_version())
         self.requests += 1
-        limit = self._limits.head_bytes
-        if self._head_size_at_most > limit and heads.size(self.url, self.headers) > limit:
-            self.scope["state"][REFUSAL] = HeadTooLarge(limit)
+        size, limit = self._head_size_at_most, self._limits.head_bytes
+        if error := heads.refusal(self.url, self.headers, size_at_most=size, limit=limit):
+            self.scope["state"][REFUSAL] = error
             self._is_refused = True
         if self._guard.is_draining and self._guard.is_address_ending.value:
             self.scope["state"][DRAINING] = True

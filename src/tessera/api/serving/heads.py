@@ -7,6 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tessera.api.http.errors import HeadTooLarge, Malformed
+from tessera.kit.errors import DomainError
+
 MAX_LINE = 1024  # the bytes of a request that are kept, in case it cannot be parsed
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -15,7 +18,10 @@ _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.[01]\r?\n")
 _PATH = re.compile(rb"[!-~]+ (/[!-~]*)")
 # A proxy that checks the last of two credentials must not let the first one pass.
-_SINGLE = frozenset((b"authorization", b"content-type", b"cv-api-key", b"idempotency-key", b"tessera-client"))
+_SINGLE = {
+    name.lower().encode(): name
+    for name in ("Authorization", "Content-Type", "cv-api-key", "Idempotency-Key", "Tessera-Client")
+}
 # Errors in the heads of requests with these methods are no errors of the method.
 _KNOWN_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 
@@ -46,14 +52,11 @@ def request_line(start: bytes, method: bytes, target: bytes) -> RequestLine | No
 
 
 def check(target: bytes, fields: Fields, *, version: str) -> None:
-    """Raise Unacceptable for a version, target, header or transfer coding that proxies might understand otherwise."""
+    """Raise Unacceptable for a version, target, host or transfer coding that proxies might understand otherwise."""
     if version not in {"1.0", "1.1"}:
         raise Unacceptable
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
-        raise Unacceptable
-    single = [name for name, _ in fields if name in _SINGLE]
-    if len(single) > len(set(single)):
         raise Unacceptable
     if not target.startswith(b"/") and target != b"*":
         absolute_form = _ABSOLUTE_FORM.match(target)
@@ -64,6 +67,14 @@ def check(target: bytes, fields: Fields, *, version: str) -> None:
         raise Unacceptable
 
 
-def size(target: bytes, fields: Fields) -> int:
-    """The size of a head in bytes."""
+def refusal(target: bytes, fields: Fields, *, size_at_most: int, limit: int) -> DomainError | None:
+    """The error of a well-formed head that is larger than `limit` bytes or has a header twice; None if it has none."""
+    if size_at_most > limit and _size(target, fields) > limit:
+        return HeadTooLarge(limit)
+    single = [name for name, _ in fields if name in _SINGLE]
+    repeated = [text for name, text in _SINGLE.items() if single.count(name) > 1]
+    return Malformed(f"The request must not have more than one {' or '.join(repeated)} header.") if repeated else None
+
+
+def _size(target: bytes, fields: Fields) -> int:
     return len(target) + sum(len(name) + len(value) + 4 for name, value in fields)
