@@ -16,6 +16,7 @@ from tests.support.plans import MODES, rows_touched, vacuum, with_replaced_rows
 from tests.support.recording import record_statements
 
 import tessera
+from tessera.api.certiverse_vouchers import presenters
 from tessera.api.serving.resources import Resources
 from tessera.catalog.product_bundles.repository import ProductBundleRepository
 from tessera.catalog.repository import CatalogRepository
@@ -125,7 +126,7 @@ async def find_bundles(work: UnitOfWork, _: Sequence[str], ids: Sequence[UUID]) 
 
 async def find_partners(work: UnitOfWork, _: Sequence[str], ids: Sequence[UUID]) -> None:
     await PartnerRepository(work).find_ids(ids)
-    await PartnerRepository(work).list_users(ids)
+    await PartnerRepository(work).list_users(ids, projection=presenters.USER)
 
 
 async def list_relations(work: UnitOfWork, _: Sequence[str], ids: Sequence[UUID]) -> None:
@@ -203,7 +204,7 @@ WITHOUT_A_TEST_BY_NAME = {
         "list_records": "test_redemptions.py and test_vouchers.py ask for an export",
         "_texts": "values of that statement",
     },
-    "promo_codes/repository.py": {"_matching": "the statuses, which are four constants"},
+    "promo_codes/lists/repository.py": {"_matching": "the statuses, which are four constants"},
     "promo_codes/restrictions/repository.py": {
         "store_exam_codes": "a result, of the codes that the statement lists",
         "email_addresses": "a result, of the codes that the statement lists",

@@ -38,7 +38,7 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonRespons
     A partner's user sees only that partner.
     """
     filters, number = read_filters(request, PartnerQuery)
-    page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number)
+    page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number, users=presenters.USER)
     return numbered_page_response(request, page, [presenters.partner(item) for item in page.items])
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action
 from tessera.kit import editing
-from tessera.kit.db.grouping import group
+from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
@@ -18,7 +18,7 @@ from tessera.vouchers import rules
 from tessera.vouchers.partners import rules as partner_rules
 from tessera.vouchers.partners.repository import ManagedPartner, NewPartner, PartnerFilter, PartnerRepository
 from tessera.vouchers.partners.rules import PartnerDraft
-from tessera.vouchers.rules import Status, UserStatus, name_taken
+from tessera.vouchers.rules import Status, name_taken
 
 __all__ = ["ManagedPartner", "NewPartner", "PartnerDraft", "PartnerFilter"]
 
@@ -26,41 +26,22 @@ _PARTNERS: Editable[ManagedPartner] = Editable(kind="VoucherPartner", noun="vouc
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerUser:
-    """A person who calls the API for a partner."""
-
-    email: str
-    is_active: bool
-    status: UserStatus
-
-
-@dataclass(frozen=True, slots=True)
 class Partner:
-    """A voucher partner with its users."""
+    """A voucher partner with its users, as JSON objects separated by commas."""
 
     id: UUID
     name: str
     status: Status
-    users: Sequence[PartnerUser]
+    users: str
 
 
-async def list_page(work: UnitOfWork, *, filters: PartnerFilter, number: int) -> Page[Partner]:
-    """A page of the partners visible to the caller; raises TooManyResults."""
+async def list_page(work: UnitOfWork, *, filters: PartnerFilter, number: int, users: JsonProjection) -> Page[Partner]:
+    """A page of the partners visible to the caller; raises TooManyResults. `users` projects their users."""
     partners = PartnerRepository(work)
     page = await partners.list_page(filters, number=number)
-    users = group(await partners.list_users([row.id for row in page.items]), by="partner_id") if page.items else {}
-    items = [
-        Partner(
-            row.id,
-            row.name,
-            Status(row.status),
-            [
-                PartnerUser(user.email, user.is_active, rules.user_status(user.invitation, is_active=user.is_active))
-                for user in users.get(row.id, ())
-            ],
-        )
-        for row in page.items
-    ]
+    ids = [row.id for row in page.items]
+    found = await partners.list_users(ids, projection=users) if ids else {}
+    items = [Partner(row.id, row.name, Status(row.status), found.get(row.id, "")) for row in page.items]
     return Page(items, page.number, page.has_next)
 
 
