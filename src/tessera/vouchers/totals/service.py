@@ -54,6 +54,8 @@ async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, CountedState, 
     """Move locked vouchers, each with its partner, from the count of their old state to that of their new state."""
     changes: Changes = defaultdict(list)
     for partner_id, before, after in vouchers:
+        if before == after:
+            continue
         changes[bucket_of(partner_id, before.expires_at)].append(_count(before, -1))
         changes[bucket_of(partner_id, after.expires_at)].append(_count(after, 1))
     await _change(work, changes)

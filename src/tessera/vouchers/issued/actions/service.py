@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from tessera.audit import service as audit
@@ -133,10 +132,11 @@ async def write(
             action=_AUDIT_ACTIONS[action],
             kind=_VOUCHERS.kind,
             id=after.id,
-            before=_logged(before),
-            after=_logged(after),
+            before=row_of(before) | masked,
+            after=row_of(after) | masked,
         )
         for before, after in changes
+        for masked in [{"code": codes.mask(after.code)}]
     ]
     # While the database writes thousands of vouchers, their entries are converted.
     prepared, _ = await asyncio.gather(
@@ -147,10 +147,6 @@ async def write(
     await totals.change(
         work, [(after.partner_id, _counted_state(before), _counted_state(after)) for before, after in changes]
     )
-
-
-def _logged(voucher: VoucherState) -> Mapping[str, Any]:
-    return row_of(voucher) | {"code": codes.mask(voucher.code)}
 
 
 def _counted_state(voucher: VoucherState) -> CountedState:
