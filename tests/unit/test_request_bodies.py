@@ -6,12 +6,12 @@ from typing import Annotated
 
 import pytest
 from fastapi import Request
-from pydantic import PlainValidator
+from pydantic import PlainValidator, TypeAdapter
 from starlette.datastructures import Headers
 from starlette.types import Message
 
 from tessera.api.http.errors import Malformed
-from tessera.api.http.fields import DocumentedRequestModel
+from tessera.api.http.fields import DocumentedRequestModel, list_of
 from tessera.api.http.parsing import MAX_BYTES_INLINE, MAX_CONTAINERS, read_body
 from tessera.api.serving import idempotency
 from tessera.identity.rules import Principal
@@ -69,3 +69,15 @@ async def test_a_body_has_a_limited_number_of_lists_and_objects(container: bytes
     await parse(MAX_CONTAINERS)
     with pytest.raises(Malformed):
         await parse(MAX_CONTAINERS + 1)
+
+
+def test_a_list_that_is_refused_for_its_length_is_parsed_no_further() -> None:
+    parsed: list[int] = []
+
+    def note(value: int) -> int:
+        parsed.append(value)
+        return value
+
+    numbers = Annotated[tuple[int, ...], list_of(Annotated[int, PlainValidator(note)], "numbers", most=3)]
+    assert TypeAdapter(numbers).validate_python(list(range(10))) == (0, 1, 2, 3)
+    assert parsed == [0, 1, 2, 3]

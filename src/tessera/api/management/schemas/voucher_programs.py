@@ -25,6 +25,7 @@ from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PARTNER_STATUS
+from tessera.vouchers.programs.rules import MAX_TIERS
 
 
 class DiscountTierRequest(RequestModel):
@@ -40,7 +41,7 @@ class DiscountTierRequest(RequestModel):
     )
 
 
-Tiers = Annotated[tuple[DiscountTierRequest, ...], list_of(DiscountTierRequest, "tiers")]
+Tiers = Annotated[tuple[DiscountTierRequest, ...], list_of(DiscountTierRequest, "tiers", most=MAX_TIERS)]
 
 
 class VoucherProgramQuery(CursorQuery):

@@ -82,7 +82,9 @@ class VoucherBulkRequest(RequestModel):
     expires_at: Instant | None = Field(
         None, description="For `ChangeExpiry`: the time of expiry; must be in the future."
     )
-    vouchers: Annotated[tuple[VoucherReferenceRequest, ...], list_of(VoucherReferenceRequest, "vouchers")] = Field(
+    vouchers: Annotated[
+        tuple[VoucherReferenceRequest, ...], list_of(VoucherReferenceRequest, "vouchers", most=MAX_VOUCHERS)
+    ] = Field(
         description=f"The vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
     )
