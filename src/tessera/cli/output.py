@@ -52,7 +52,7 @@ def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: st
         _print_json(rows)
     elif rows:
         _print_table(rows)
-    elif cursor is None:  # a page by metadata and another filter may be empty although more follow
+    elif cursor is None:  # a page by several filters may be empty although more follow
         typer.echo(if_none)
     if cursor is not None:
         typer.echo(f"There are more records: add --cursor {cursor}", err=True)

@@ -440,6 +440,19 @@ async def test_vouchers_are_listed_newest_first_and_found_by_the_beginning_of_th
         assert (query, await codes_of(client, shelf.tenant, query)) == (query, expected)
 
 
+async def test_archived_vouchers_are_newest_first_with_every_other_filter(
+    client: httpx.AsyncClient, shelf: Shelf, resources: Resources
+) -> None:
+    archived = {"is_archived": True, "is_active": False}
+    purchase = await add_purchase(
+        resources, shelf.tenant, shelf.partner_id, await add_program(resources, shelf.tenant, "Autumn"), "VP-2"
+    )
+    await add_vouchers(resources, shelf.tenant, voucher(purchase, shelf.partner_id, "LATEST", **archived))
+    for query in ("", f"&partnerId={shelf.partner_id}", "&isUsed=false", f"&isUsed=false&partnerId={shelf.partner_id}"):
+        found = await codes_of(client, shelf.tenant, f"order=newest&isArchived=true{query}")
+        assert (query, found) == (query, ["LATEST", "AWAY"])
+
+
 async def test_the_same_key_changes_vouchers_once(client: httpx.AsyncClient, shelf: Shelf) -> None:
     headers = shelf.tenant.bearer | {"Idempotency-Key": "bulk-1"}
     body = {"action": "SwitchOff", "vouchers": [{"code": "GOOD"}]}

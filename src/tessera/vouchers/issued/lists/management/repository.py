@@ -42,9 +42,9 @@ _ORDERS = {
     "exam_key": ("partner_id", "id"),
     "reservation_code": ("id",),
     "code": ("id",),
+    "is_archived": ("id",),
     "partner_id": ("is_active", "is_used", "id"),
     "flags": ("is_used", "is_active", "id"),
-    "is_archived": ("id",),
 }
 _FILTERED = (
     "organization_id",
