@@ -1,5 +1,6 @@
 """Dumps of a database as streams, by the programs of Postgres."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
+from tempfile import TemporaryFile
 from typing import IO
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -46,9 +47,12 @@ def restore(url: str, dump: IO[bytes], *, data: Path | None, major: int) -> None
 
 def _restore_on_older(url: str, dump: IO[bytes], data: Path | None) -> None:
     """Restore a dump by a script, without the setting that an older server refuses."""
-    with NamedTemporaryFile(buffering=0) as script:  # whose position is that of psql
-        with _running("pg_restore", None, f"--file={script.name}", data=data, stdin=subprocess.PIPE) as process:
+    # It has no name, so that nothing of it stays if this process is killed. Its position is that of the programs.
+    with TemporaryFile(buffering=0) as script:
+        with _running("pg_restore", None, "--file=-", data=data, stdin=subprocess.PIPE, stdout=script) as process:
             _feed(process, dump)
+        fcntl.fcntl(script, fcntl.F_SETFL, 0)  # pg_restore has let everybody append to its output only
+        script.seek(0)
         before, setting, _ = script.read(HEAD_BYTES).partition(TIMEOUT)
         if setting:
             script.seek(len(before))
@@ -76,7 +80,7 @@ def _running(
     *options: str,
     data: Path | None,
     stdin: int | IO[bytes] = NOTHING,
-    stdout: int = NOTHING,
+    stdout: int | IO[bytes] = NOTHING,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A running program, which is killed if the block fails; raises CannotCopy if the program fails.
 
