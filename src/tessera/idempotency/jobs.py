@@ -20,10 +20,10 @@ blueprint = Blueprint()
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
     """Delete expired keys of all organizations, in pieces."""
     database, clock = worker_of(context)
-    count = 0
+    now, count = clock(), 0  # later, others will have expired
     start: datetime | None = service.BEGINNING
     while start is not None:
         async with database.unit_of_work(PLATFORM_ID) as work:
-            some, start = await service.delete_some_expired(work, start, now=clock())
+            some, start = await service.delete_some_expired(work, start, now=now)
         count += some
     log.info("idempotency keys deleted", keys=count)

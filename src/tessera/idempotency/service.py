@@ -134,7 +134,7 @@ async def store_all(
 async def delete_some_expired(work: UnitOfWork, start: datetime, *, now: datetime) -> tuple[int, datetime | None]:
     """Delete up to KEYS_AT_ONCE expired keys from this time on, for a unit of work pinned to the platform.
 
-    Returns their number, and the time from which the next transaction goes on; None if nothing was left to delete. They
+    Returns their number, and the time from which the next transaction goes on; None if none was deleted. They
     may be fewer although more follow, because some keys were used again meanwhile.
     """
     times = await repository.delete_between(work.connection, start, now - LIFETIME, size=KEYS_AT_ONCE)
