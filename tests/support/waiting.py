@@ -39,6 +39,9 @@ async def until_blocked(superuser: psycopg.Connection, *, count: int = 1, lock_t
     )
 
     def are_blocked() -> bool:
+        superuser.execute(
+            "select pg_stat_clear_snapshot()"
+        )  # within a transaction, sessions that came later are not seen
         ((sessions,),) = superuser.execute(query, [lock_type]).fetchall()
         return bool(sessions >= count)
 
