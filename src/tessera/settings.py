@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     docs: bool = Field(default=True, description="Turn off to serve neither /docs nor the OpenAPI documents.")
     request_seconds: float = Field(15, gt=0, le=3600, description="The time limit of a request.")
     transfer_seconds: float = Field(900, gt=0, le=3600, description="The time limit of an import or an export.")
-    job_seconds: float = Field(600, gt=0, le=3600, description="The time limit of each transaction of a job.")
+    # The locks of a job whose worker has vanished stay for that long, so it is short.
+    job_seconds: float = Field(60, gt=0, le=3600, description="The time limit of each transaction of a job.")
     head_bytes: int = Field(32 * 1024, ge=1024, description="The maximum size of a request line with its headers.")
     head_seconds: float = Field(10, gt=0, description="The time in which the headers of a request must arrive.")
     body_bytes_per_second: int = Field(1024, ge=1, description="The pace at which a request body must arrive.")
