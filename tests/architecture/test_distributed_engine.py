@@ -17,7 +17,6 @@ from tests.support.voucher_factories import add_partner, add_program, add_purcha
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.distribution import REPLACE_SUBSELECTS
 from tessera.schema import distribution_scripts
 from tessera.vouchers.rules import PurchaseStatus
 
@@ -38,7 +37,7 @@ def as_distributed(superuser: psycopg.Connection[Any]) -> Iterator[psycopg.Conne
     """A transaction in which the policies and functions are those of a distributed database; it locks the tables."""
     with superuser.transaction(force_rollback=True):
         superuser.execute("set local role tessera_owner")
-        for script in (*distribution_scripts("first"), *distribution_scripts("always"), REPLACE_SUBSELECTS):
+        for script in (*distribution_scripts("first"), *distribution_scripts("always")):
             superuser.execute(script.encode())
         superuser.execute("reset role")
         yield superuser
@@ -90,6 +89,53 @@ async def global_code(
 
 def test_policies_have_no_subselect_after_the_distribution(as_distributed: psycopg.Connection[Any]) -> None:
     assert names(as_distributed, SUBSELECTS) == set()
+
+
+def test_no_policy_is_restrictive_after_the_distribution(as_distributed: psycopg.Connection[Any]) -> None:
+    # Citus makes it a permissive one on the nodes, which shows the rows of all organizations.
+    assert names(as_distributed, "select polrelid::regclass::text from pg_policy where not polpermissive") == set()
+
+
+def changed_rows(connection: psycopg.Connection[Any], organization: UUID, partner: str, statement: str) -> int | None:
+    """The rows that a statement without a condition changes; None if it is rejected."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute("set local role tessera_app")
+            connection.execute(f"set local app.organization_id = '{organization}'")
+            connection.execute(f"set local app.partner_id = '{partner}'")
+            return connection.execute(statement.encode(), [organization]).rowcount
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("statement", "own", "partners_own"),
+    [
+        ("update store_exams set price = price where %s is not null", 3, 0),
+        ("delete from product_bundle_store_exams where %s is not null", 2, 0),
+        (
+            "insert into product_bundles (organization_id, id, name, price, created_at, version, status)"
+            " select %s, id, 'X' || id, 1, now(), 1, 'Active' from store_exams",
+            3,
+            None,
+        ),
+    ],
+)
+def test_partners_write_no_more_after_the_distribution(
+    tenant: Tenant,
+    partners: tuple[UUID, UUID],
+    superuser: psycopg.Connection[Any],
+    request: pytest.FixtureRequest,
+    statement: str,
+    own: int | None,
+    partners_own: int | None,
+) -> None:
+    def changes() -> list[int | None]:
+        return [changed_rows(superuser, tenant.id, partner, statement) for partner in ("", str(partners[0]))]
+
+    assert changes() == [own, partners_own]
+    request.getfixturevalue("as_distributed")
+    assert changes() == [own, partners_own]
 
 
 def test_everybody_sees_the_same_rows_after_the_distribution(

@@ -1,23 +1,30 @@
 -- On several nodes all writes of a transaction have the rights of one role, so functions that lock or write act as their caller,
 -- and so do those that read the same tables. The setting, which only these functions have, shows the platform the uses of its
--- codes in all organizations: a statement without a condition on the organization goes on showing only rows of one.
+-- codes in all organizations: a statement without a condition on the organization goes on showing only rows of one. Users of
+-- partners see none of these rows.
 alter policy tenant on redemptions using (
-    organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    or promo_code_owner_id = '00000000-0000-0000-0000-000000000000'
-    and promo_code_owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    and current_setting('app.uses_of_global_codes', true) = 'visible'
+    nullif(current_setting('app.partner_id', true), '')::uuid is null and (
+        organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        or promo_code_owner_id = '00000000-0000-0000-0000-000000000000'
+        and promo_code_owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        and current_setting('app.uses_of_global_codes', true) = 'visible'
+    )
 );
 alter policy tenant on redemption_ledger using (
-    organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    or promo_code_owner_id = '00000000-0000-0000-0000-000000000000'
-    and promo_code_owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    and current_setting('app.uses_of_global_codes', true) = 'visible'
+    nullif(current_setting('app.partner_id', true), '')::uuid is null and (
+        organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        or promo_code_owner_id = '00000000-0000-0000-0000-000000000000'
+        and promo_code_owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        and current_setting('app.uses_of_global_codes', true) = 'visible'
+    )
 );
 alter policy tenant on dropped_uses using (
-    organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    or owner_id = '00000000-0000-0000-0000-000000000000'
-    and owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
-    and current_setting('app.uses_of_global_codes', true) = 'visible'
+    nullif(current_setting('app.partner_id', true), '')::uuid is null and (
+        organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        or owner_id = '00000000-0000-0000-0000-000000000000'
+        and owner_id = nullif(current_setting('app.organization_id', true), '')::uuid
+        and current_setting('app.uses_of_global_codes', true) = 'visible'
+    )
 );
 alter function count_promo_code_uses(uuid[], integer[], integer[]) security invoker;
 alter function expire_lapsed_holds(uuid, timestamptz) security invoker;

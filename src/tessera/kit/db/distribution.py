@@ -23,28 +23,6 @@ order by 1, 2
 """
 
 
-# A distributed table has no policy with a sub-select. On one Postgres the sub-select reads the setting once for each
-# statement, and a policy without it reads the setting once for each row, which doubles the time of long lists.
-REPLACE_SUBSELECTS = r"""
-do $$
-declare
-    subselect constant text := $re$\( SELECT (\(NULLIF\(current_setting\('app.partner_id'::text, true\), ''::text\)\)::uuid) AS "nullif"\)$re$;
-    policy record;
-begin
-    for policy in
-        select quote_ident(polname) as name, polrelid::regclass::text as relation,
-               regexp_replace(pg_get_expr(polqual, polrelid), subselect, '\1', 'g') as existing_rows,
-               regexp_replace(pg_get_expr(polwithcheck, polrelid), subselect, '\1', 'g') as new_rows
-        from pg_policy where concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) ~ subselect
-    loop
-        execute 'alter policy ' || policy.name || ' on ' || policy.relation
-            || coalesce(' using (' || policy.existing_rows || ')', '')
-            || coalesce(' with check (' || policy.new_rows || ')', '');
-    end loop;
-end $$
-"""  # noqa: E501
-
-
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """The numbers of tables that were distributed now, and of those that were distributed before."""
@@ -73,7 +51,6 @@ def distribute(connection: Connection, *, first: Sequence[str], always: Sequence
         connection.execute(text(f"alter table {table} drop constraint {name}"))
     for script in (*(() if earlier else first), *always):
         connection.exec_driver_sql(script)
-    connection.execute(text(REPLACE_SUBSELECTS))
     if not earlier:
         _move(connection, _REFERENCE_TABLE, "create_reference_table(:name)")
     for table in tables:
