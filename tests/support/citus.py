@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
@@ -15,6 +16,13 @@ COORDINATOR = os.environ.get("TESSERA_TEST_CITUS_URL")
 # Roles and their settings belong to all databases of a node, so that one process at a time prepares a database.
 _LOCK = "select pg_advisory_lock(5550124)"
 _NODES = "select nodename, nodeport from pg_dist_node where groupid > 0 and isactive order by 2"
+
+NEEDS_ITS_ORGANIZATION = "Citus finds no node for a statement that names no organization"
+
+
+def plain_postgres_only(reason: str) -> pytest.MarkDecorator:
+    """A mark for a test of what cannot exist on Citus."""
+    return pytest.mark.skipif(COORDINATOR is not None, reason=f"not on Citus: {reason}")
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
 from tests.conftest import app_on
+from tests.support.citus import NEEDS_ITS_ORGANIZATION, plain_postgres_only
 from tests.support.recording import rewrite_statements
+from tests.support.voucher_shops import unlocked_database
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
@@ -28,16 +28,8 @@ def without_tenant_clause(text: str) -> str:
 @pytest.fixture(scope="session")
 async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     """The database with a superuser's rights, to whom row-level security does not apply."""
-    database = Database(addresses.owner)
-
-    @event.listens_for(database._engine.sync_engine, "connect")
-    def reset_role(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("set role none")
-        cursor.close()
-
-    yield database
-    await database.close()
+    async with unlocked_database(addresses) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +38,13 @@ def superuser_app(superuser_database: Database, resources: Resources) -> FastAPI
     return app_on(superuser_database, resources)
 
 
-@pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clause"])
+@pytest.fixture(
+    params=[
+        "both locks",
+        pytest.param("only row-level security", marks=plain_postgres_only(NEEDS_ITS_ORGANIZATION)),
+        "only the repositories' clause",
+    ]
+)
 async def guarded_client(
     request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_app: FastAPI
 ) -> AsyncIterator[httpx.AsyncClient]:

@@ -13,6 +13,7 @@ from fastapi.routing import iter_route_contexts
 from jose import jwt
 from tests.conftest import TOKEN_KEYS, Clock, app_on
 from tests.integration.isolation.conftest import TENANT_CLAUSE, without_tenant_clause
+from tests.support.citus import NEEDS_ITS_ORGANIZATION, plain_postgres_only
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.recording import record_statements, rewrite_statements
 
@@ -91,6 +92,7 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     assert result == tried | vouchers | {"/", "/oauth/token"}
 
 
+@plain_postgres_only(NEEDS_ITS_ORGANIZATION)
 async def test_without_either_lock_another_organization_is_visible(
     resources: Resources, superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
@@ -101,6 +103,7 @@ async def test_without_either_lock_another_organization_is_visible(
     assert answer.json()["data"] != []
 
 
+@plain_postgres_only(NEEDS_ITS_ORGANIZATION)
 async def test_the_clause_is_really_taken_out(
     app: FastAPI, client: httpx.AsyncClient, resources: Resources, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:

@@ -11,12 +11,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import NOW
+from tests.support import citus
 from tests.support.factories import Tenant, create_tenant
 from tests.support.recording import rewrite_statements
 from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 from tests.support.voucher_requests import EMPTY, request
-from tests.support.voucher_shops import Shop, View, furnish, ids, views, without_clauses
+from tests.support.voucher_shops import Shop, View, furnish, ids, views, without_clauses, without_partner_clauses
 
 from tessera.api.serving.resources import Resources
 
@@ -46,7 +47,9 @@ async def asking(
 ) -> AsyncIterator[httpx.AsyncClient]:
     with ExitStack() as stack:
         if request.param == "only row-level security":
-            stack.enter_context(rewrite_statements(resources.database, without_clauses))
+            # Citus finds no node for a statement that names no organization.
+            without = without_partner_clauses if citus.COORDINATOR else without_clauses
+            stack.enter_context(rewrite_statements(resources.database, without))
         if request.param == "only the repositories' clauses":
             app = superuser_app
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
