@@ -109,15 +109,14 @@ def changed_rows(connection: psycopg.Connection[Any], organization: UUID, partne
 
 
 @pytest.mark.parametrize(
-    ("statement", "own", "partners_own"),
+    ("statement", "counts"),
     [
-        ("update store_exams set price = price where %s is not null", 3, 0),
-        ("delete from product_bundle_store_exams where %s is not null", 2, 0),
+        ("update store_exams set price = price where %s is not null", [3, 0]),
+        ("delete from product_bundle_store_exams where %s is not null", [2, 0]),
         (
             "insert into product_bundles (organization_id, id, name, price, created_at, version, status)"
             " select %s, id, 'X' || id, 1, now(), 1, 'Active' from store_exams",
-            3,
-            None,
+            [3, None],
         ),
     ],
 )
@@ -127,15 +126,14 @@ def test_partners_write_no_more_after_the_distribution(
     superuser: psycopg.Connection[Any],
     request: pytest.FixtureRequest,
     statement: str,
-    own: int | None,
-    partners_own: int | None,
+    counts: list[int | None],
 ) -> None:
     def changes() -> list[int | None]:
         return [changed_rows(superuser, tenant.id, partner, statement) for partner in ("", str(partners[0]))]
 
-    assert changes() == [own, partners_own]
+    assert changes() == counts
     request.getfixturevalue("as_distributed")
-    assert changes() == [own, partners_own]
+    assert changes() == counts
 
 
 def test_everybody_sees_the_same_rows_after_the_distribution(

@@ -113,7 +113,6 @@ async def unlocked_database(addresses: Addresses) -> AsyncIterator[Database]:
     @event.listens_for(database._engine.sync_engine, "connect")
     def reset_role(connection: Any, _: object) -> None:
         connection.execute("set role none")
-        connection.execute("set citus.propagate_set_commands = 'local'")  # as migrate does for the roles
 
     yield database
     await database.close()

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import app_on
+from tests.support.citus import NEEDS_ITS_ORGANIZATION, plain_postgres_only
 from tests.support.factories import Tenant
 from tests.support.narrowing import narrow
 from tests.support.recording import record_statements, rewrite_statements
@@ -54,6 +55,7 @@ async def test_without_either_lock_the_other_partner_is_seen(
     assert len(wide.json()["data"]) > 1
 
 
+@plain_postgres_only(NEEDS_ITS_ORGANIZATION)
 @pytest.mark.parametrize(("path", "count"), list(zip(LISTS, (1, 2, 1, 1), strict=True)))
 async def test_the_partners_clauses_are_really_taken_out(
     client: httpx.AsyncClient, resources: Resources, shop: Shop, path: str, count: int
@@ -83,6 +85,7 @@ async def test_a_partners_user_needs_the_function_point_too(
     assert status_and_body(await client.post(f"{ROOT}/purchases", headers=headers, json=body)) == NO_FUNCTION_POINT
 
 
+@plain_postgres_only("a purchase of a closed program shows the program at its next change")
 async def test_a_purchase_of_a_program_that_was_closed_since_stays_in_its_partners_sight(
     client: httpx.AsyncClient, resources: Resources, shop: Shop
 ) -> None:
