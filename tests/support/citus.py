@@ -40,12 +40,12 @@ def migrated_database(addresses: Addresses) -> Iterator[None]:
             coordinator.execute("select citus_set_coordinator_host(%s, %s)", [owner.host, owner.port or 5432])
             for host, port in workers:
                 coordinator.execute("select citus_add_node(%s, %s)", [host, port])
+        schema.migrate(addresses.owner, addresses.application)
+        schema.distribute(addresses.owner, addresses.application)
         # As `tessera migrate` does for its roles: tests pin organizations in sessions of the superuser, too.
         setting = "alter role {} in database {} set citus.propagate_set_commands = 'local'"
         names = (sql.Identifier(name or "") for name in (owner.username, owner.database))
         connection.execute(sql.SQL(setting).format(*names))
-        schema.migrate(addresses.owner, addresses.application)
-        schema.distribute(addresses.owner, addresses.application)
     yield
     for node in nodes:
         with _connected(node.set(database="postgres")) as connection:
