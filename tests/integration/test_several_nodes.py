@@ -21,7 +21,7 @@ async def distributed(addresses: Addresses) -> AsyncIterator[Database]:
     def mark(_: object, record: Any) -> None:
         record.info[IS_DISTRIBUTED] = True
 
-    for engine in (database._engine, database._readers):
+    for engine in (database._engine, database._readers._engine):
         event.listen(engine.sync_engine, "connect", mark)
     yield database
     await database.close()
@@ -44,7 +44,7 @@ async def test_each_setting_is_sent_alone_because_citus_repeats_the_whole_text(
 async def test_readers_pin_organizations_in_a_transaction_because_citus_does_so_there_only(
     distributed: Database,
 ) -> None:
-    cursor = await distributed.execute("select now() < statement_timestamp()", {})
-    assert await cursor.fetchall() == [(True,)]  # equal outside of a transaction block
-    ((_, reader),) = distributed._idle_readers
-    assert reader.info.transaction_status.name == "IDLE"
+    # They are equal outside of a transaction block.
+    assert await distributed.fetch("select now() < statement_timestamp()", {}) == [(True,)]
+    (reader,) = distributed._readers.idle
+    assert reader.driver.info.transaction_status.name == "IDLE"

@@ -145,7 +145,7 @@ async def test_connections_that_died_while_they_were_idle_fail_no_request(
         async def use() -> None:
             async with database.unit_of_work(new_id()) as work:
                 await work.connection.exec_driver_sql("select pg_sleep(0.01)")
-            await database.execute("select", {})
+            await database.fetch("select", {})
 
         await asyncio.gather(use(), use())
         wire.swallow()

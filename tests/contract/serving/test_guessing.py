@@ -146,13 +146,13 @@ async def test_wrong_secrets_of_a_client_are_429_without_a_look_up_and_its_owner
     for _ in range(3):
         assert (await door(client, tenant.client.name, "wrong")).status_code == 401
     reads = []
-    execute = Database.execute
+    fetch = Database.fetch
 
-    async def counted_execute(self: Database, query: str, params: Any, *, binary: bool) -> Any:
+    async def counted_fetch(self: Database, query: str, params: Any) -> Any:
         reads.append(query)
-        return await execute(self, query, params, binary=binary)
+        return await fetch(self, query, params)
 
-    monkeypatch.setattr(Database, "execute", counted_execute)
+    monkeypatch.setattr(Database, "fetch", counted_fetch)
     answer = await door(client, tenant.client.name, "wrong")
     assert (answer.status_code, int(answer.headers["Retry-After"]) <= 20, reads) == (429, True, [])
     assert error_of(answer) in ([SECRETS], SECRETS)

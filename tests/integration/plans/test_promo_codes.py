@@ -1,6 +1,6 @@
 """Query plans of the lists of promo codes in a large organization beside others, under row-level security."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from hashlib import md5
 from typing import Any
 from uuid import UUID
@@ -130,10 +130,14 @@ async def count(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:
 
 
 async def validate(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:
-    key = parse_key(tenant.key.secret)
-    await find_usability(
-        await work.driver_connection(), [UsabilityRequest(key, code, tenant.bundle_id) for code in codes], as_of=NOW
-    )
+    key, connection = parse_key(tenant.key.secret), await work.driver_connection()
+
+    class InThisTransaction:
+        async def fetch(self, query: str, params: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+            return await (await connection.execute(query, params, binary=True)).fetchall()
+
+    requests = [UsabilityRequest(key, code, tenant.bundle_id) for code in codes]
+    await find_usability(InThisTransaction(), requests, as_of=NOW)
 
 
 async def find_taken(work: UnitOfWork, codes: list[str], _: Tenant) -> None:

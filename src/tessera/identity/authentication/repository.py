@@ -42,6 +42,5 @@ async def find_callers(reader: Reader, credentials: Sequence[Credential]) -> dic
         "ids": Uuids([credential.name.id for credential in credentials]),
         "addresses": Texts([credential.address for credential in credentials]),
     }
-    cursor = await reader.execute(FIND_CALLERS, parameters, binary=True)
-    rows = (CallerRow(*row) for row in await cursor.fetchall())
+    rows = (CallerRow(*row) for row in await reader.fetch(FIND_CALLERS, parameters))
     return {credentials[row.position - 1]: row for row in rows}

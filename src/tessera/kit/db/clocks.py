@@ -17,7 +17,7 @@ _QUERY = "select extract(epoch from clock_timestamp())::float"
 async def seconds_ahead(database: "Database") -> float:
     """The seconds by which the clock of this process is ahead of that of the database; raises DatabaseUnavailable."""
     before = _now()
-    ((there,),) = await (await database.execute(_QUERY, {})).fetchall()
+    ((there,),) = await database.fetch(_QUERY, {})
     return _difference(before, there)
 
 

@@ -3,12 +3,11 @@
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,14 +22,14 @@ from tessera.kit.db.engine import (
     TRANSACTION_SECONDS,
     create_engine,
 )
+from tessera.kit.db.readers import MAX_READERS, Readers, Row, discard
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
-from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_together, hold, pin_to
+from tessera.kit.db.unit_of_work import UnitOfWork, execute_together, hold, pin_to
 from tessera.kit.errors import OrganizationFrozen
 from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
 from tessera.kit.shares import FairSlots, SlotTimeouts
 
-MAX_READERS = 4
 READINESS_SECONDS = 2.0
 # Work that is cancelled after this long has probably waited for a server that does not respond.
 SILENCE_SECONDS = 10.0
@@ -79,12 +78,9 @@ class Database:
         )
         role = role_of(url)
         self._engine = create_engine(url, role=role, pool_size=pool_size, prepare_statements=prepare_statements)
-        # A few dedicated connections stay checked out, because checking one out and returning it takes longer than
-        # the single statement of a reader.
-        self._readers = create_engine(url, role=role, pool_size=MAX_READERS, prepare_statements=prepare_statements)
-        self._idle_readers: list[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]] = []
-        # Readers wait here and not for the pool, because these connections never return to it.
-        self._reader_turns = asyncio.Semaphore(MAX_READERS)
+        self._readers = Readers(
+            create_engine(url, role=role, pool_size=MAX_READERS, prepare_statements=prepare_statements)
+        )
         self._deadline = deadline
         self._versions = Batcher(self._fetch_versions, max_concurrency=1)
 
@@ -131,39 +127,14 @@ class Database:
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
 
-    async def execute(
-        self, query: str, params: Mapping[str, Any], /, *, binary: bool = False
-    ) -> psycopg.AsyncCursor[Any]:
-        """Execute one statement outside any transaction, with no tenant pinned; its cursor has all rows.
+    async def fetch(self, query: str, params: Mapping[str, Any], /) -> list[Row]:
+        """All rows of one statement, executed outside any transaction, with no tenant pinned.
 
         The statement must use SQL functions that check credentials. It must change nothing, because it may run twice.
         Raises DatabaseUnavailable, DeadlineExceeded.
         """
-        async with self._bounded(self._deadline), self._reader_turns:
-            try:
-                return await self._execute_once(query, params, binary=binary)
-            except psycopg.OperationalError as error:
-                if not failures.is_lost(error):
-                    raise
-                await self.drop_connections()
-                return await self._execute_once(query, params, binary=binary)
-
-    async def _execute_once(self, query: str, params: Mapping[str, Any], *, binary: bool) -> psycopg.AsyncCursor[Any]:
-        connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
-        # Citus shows the other nodes which organization a function pins in a transaction only.
-        transaction = reader.transaction() if connection.info.get(IS_DISTRIBUTED) else nullcontext()
-        try:
-            async with transaction:
-                cursor = await reader.execute(query, params, binary=binary)
-        except BaseException:
-            await _discard(connection)
-            raise
-        self._idle_readers.append((connection, reader))
-        return cursor
-
-    async def _connect_reader(self) -> tuple[AsyncConnection, psycopg.AsyncConnection[Any]]:
-        connection = await self._readers.connect()
-        return connection, await driver_of(connection)
+        async with self._bounded(self._deadline):
+            return await self._readers.fetch(query, params)
 
     @asynccontextmanager
     async def _bounded(self, deadline: float | None) -> AsyncIterator[None]:
@@ -192,11 +163,7 @@ class Database:
         """Close all idle connections, because their server is gone, or may no longer be the one that takes writes."""
         # If one connection is dead, so are the others that are idle. Each would otherwise cost a request its deadline.
         # Connections in use notice it themselves, and are not returned to the pool.
-        idle = self._idle_readers.copy()
-        self._idle_readers.clear()
-        for connection, _ in idle:
-            await _discard(connection)
-        await self._readers.dispose()
+        await self._readers.drop()
         await self._engine.dispose()
 
     async def schema_version(self) -> SchemaVersion:
@@ -250,7 +217,7 @@ async def _released(connection: AsyncConnection) -> AsyncIterator[None]:
         yield
     except asyncio.CancelledError:
         # A rollback would wait for a server that may not respond. A closed connection ends the transaction too.
-        await _discard(connection)
+        await discard(connection)
         raise
     finally:
         await connection.close()
@@ -268,12 +235,6 @@ async def _raising_frozen(connection: AsyncConnection) -> AsyncIterator[None]:
         if (await connection.exec_driver_sql("show transaction_read_only")).scalar_one() == "off":
             raise OrganizationFrozen from error
         raise
-
-
-async def _discard(connection: AsyncConnection) -> None:
-    # The pool of the connection may already be disposed of, and such a pool does not close a returned connection.
-    await connection.invalidate()
-    await connection.close()
 
 
 async def _retry_on_stale_connection(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -18,10 +18,10 @@ Connection = AsyncConnection
 
 
 class Reader(Protocol):
-    """A connection with no tenant pinned: that of a `Database` to its readers, or one of the driver."""
+    """Connections with no tenant pinned, such as those of a `Database`."""
 
-    async def execute(self, query: str, params: Mapping[str, Any], /, *, binary: bool) -> psycopg.AsyncCursor[Any]:
-        """Execute one statement; `binary` asks for the rows in Postgres's binary format."""
+    async def fetch(self, query: str, params: Mapping[str, Any], /) -> list[tuple[Any, ...]]:
+        """All rows of one statement."""
 
 
 @dataclass(frozen=True, slots=True)

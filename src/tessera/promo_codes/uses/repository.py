@@ -119,7 +119,7 @@ async def find_usability(
     reader: Reader, requests: Sequence[UsabilityRequest], *, as_of: datetime
 ) -> list[tuple[Any, ...]]:
     """A row for each request with a known key, from one statement; its first column is the position, from 1."""
-    result = await reader.execute(
+    return await reader.fetch(
         FIND_USABILITY,
         {
             "organization_ids": Uuids([request.key.name.organization_id for request in requests]),
@@ -130,6 +130,4 @@ async def find_usability(
             "addresses": Texts([request.key.address for request in requests]),
             "as_of": as_of,
         },
-        binary=True,
     )
-    return await result.fetchall()
