@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
 
 import tessera
 from tessera.api import health
@@ -109,7 +111,7 @@ def create_app(
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """The whole HTTP application, with docs page and guide if `with_docs`; no I/O before its lifespan begins."""
-    app = FastAPI(
+    app = _Application(
         title="Tessera",
         version=tessera.__version__,
         openapi_url=None,  # pages.py serves it
@@ -138,6 +140,20 @@ def create_app(
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
     app.add_middleware(RequestLog, error_renderers=ERROR_RENDERERS)
     return app
+
+
+class _Application(FastAPI):
+    """The framework, with the middleware of this application around its own, which hot operations do without."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The middleware, the outermost first; RequestLog does the work of the framework's outermost one."""
+        ours, self.user_middleware = self.user_middleware, []
+        outermost = super().build_middleware_stack()
+        assert isinstance(outermost, ServerErrorMiddleware)  # noqa: S101 - what a new version may change
+        app = outermost.app
+        for middleware, args, options in reversed(ours):
+            app = middleware(app, *args, **options)
+        return app
 
 
 def _install_documentation(app: FastAPI, *, with_pages: bool) -> None:
