@@ -16,6 +16,11 @@ def parse(text: str) -> IpAddress | None:
     return _parse(text) if len(text) <= _MAX_LENGTH else None
 
 
+def canonical(text: str) -> str | None:
+    """The address that `parse` finds, in its usual spelling."""
+    return _canonical(text) if len(text) <= _MAX_LENGTH else None
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> IpAddress | None:
     try:
@@ -23,3 +28,9 @@ def _parse(text: str) -> IpAddress | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
+    address = _parse(text)
+    return str(address) if address else None

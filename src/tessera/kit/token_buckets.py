@@ -38,7 +38,7 @@ class TokenBuckets(Generic[Key]):
 
     def seconds_until_room(self, key: Key) -> float:
         """The seconds until the key may spend again; 0 if it may spend now."""
-        full_at = self._full_at.get(key)
+        full_at = self._full_at.get(key) if self._full_at else None
         if full_at is None:
             return 0.0
         missing = (full_at - self._clock()) * self._per_second

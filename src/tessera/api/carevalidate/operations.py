@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from tessera.api.carevalidate.errors import BundleIdMalformed, CodeMissing
-from tessera.api.http.parsing import parsed_query
+from tessera.api.http.parsing import header, parsed_query
 from tessera.api.serving.operations import HotLookup, Route
 from tessera.identity.authentication.credentials import Credential, parse_key
 from tessera.kit.errors import DomainError
@@ -19,11 +19,8 @@ _UNUSABLE = b'{"success":false,"data":[]}'
 
 
 def _credential(request: Request) -> Credential:
-    for name, value in request.scope["headers"]:
-        if name == b"cv-api-key":
-            client = request.scope["client"]
-            return parse_key(value.decode("latin-1"), host=client and client[0])
-    return parse_key("")
+    value, client = header(request.scope, b"cv-api-key"), request.scope["client"]
+    return parse_key((value or b"").decode("latin-1"), host=client and client[0])
 
 
 def _read(request: Request, key: Credential) -> tuple[UsabilityRequest, DomainError | None]:

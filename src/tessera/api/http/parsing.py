@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
+from starlette.types import Scope
 
 from tessera.api.http import unknown_names
 from tessera.api.http.errors import Malformed, RequestTooLarge, UnsupportedMediaType
@@ -179,6 +180,15 @@ def _without_repeated_names(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeated_names)  # `json.loads` would make one for each body
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first value of a header by its name in lower case; an object with all headers costs more to create."""
+    for each, value in scope["headers"]:
+        if each == name:
+            found: bytes = value
+            return found
+    return None
 
 
 def query_items(request: Request) -> list[tuple[str, str]]:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 from fastapi import Request
 
+from tessera.api.http.parsing import header
 from tessera.identity.authentication.credentials import Credential
 from tessera.kit.errors import TooManyRequests
 from tessera.kit.token_buckets import Rate, TokenBuckets
 
 HEADER = "Tessera-Client"
+_HEADER = HEADER.lower().encode()
 PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",
@@ -57,10 +59,10 @@ class Asker(NamedTuple):
 
 def asker(request: Request, credential: Credential) -> Asker:
     """The caller of this request and the visitor that it names."""
-    visitor = request.headers.get(HEADER)
+    visitor = header(request.scope, _HEADER)
     # A digest, because the name may have any length.
-    digest = hashlib.blake2b(visitor.encode(), digest_size=16).digest() if visitor else None
-    return Asker(credential._replace(address=None), digest)
+    digest = hashlib.blake2b(visitor, digest_size=16).digest() if visitor else None
+    return Asker(Credential(credential.kind, credential.name, credential.digest, credential.generation), digest)
 
 
 class MissBudgets:

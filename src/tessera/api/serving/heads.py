@@ -72,8 +72,10 @@ def refusal(target: bytes, fields: Fields, *, size_at_most: int, limit: int) -> 
     if size_at_most > limit and _size(target, fields) > limit:
         return HeadTooLarge(limit)
     single = [name for name, _ in fields if name in _SINGLE]
+    if len(single) == len(set(single)):
+        return None
     repeated = [text for name, text in _SINGLE.items() if single.count(name) > 1]
-    return Malformed(f"The request must not have more than one {' or '.join(repeated)} header.") if repeated else None
+    return Malformed(f"The request must not have more than one {' or '.join(repeated)} header.")
 
 
 def _size(target: bytes, fields: Fields) -> int:

@@ -144,24 +144,25 @@ class Pipeline:
         Raises NotAuthenticated, LacksFunctionPoint, NotAllowed, TooManyRequests.
         """
         credential = self._credential(request, policy)
-        request.state.credential = credential.public_text
+        state = request.scope["state"]
+        state["credential"] = credential.public_text
         principal = await self.identify(credential)
-        request.state.organization_id = principal.organization_id
+        state["organization_id"] = principal.organization_id
         policy.admit(principal)
         _admit_reader(request, principal.organization_id)
         # Here the caller is known, and the request is neither read nor queued yet.
-        request.state.asker = asker(request, credential)
+        state["asker"] = asker(request, credential)
         if policy.asks_for_codes or policy.names_codes:
             self.admit_guess(request)
         return principal
 
     def admit_guess(self, request: Request) -> None:
         """Raise TooManyRequests if the caller of an admitted request has used up its budget of guesses."""
-        self._misses.admit(request.state.asker)
+        self._misses.admit(request.scope["state"]["asker"])
 
     def count_misses(self, request: Request, count: int) -> None:
         """Count the guesses of an admitted request, such as codes that do not exist."""
-        self._misses.spend(request.state.asker, count)
+        self._misses.spend(request.scope["state"]["asker"], count)
 
     def _credential(self, request: Request, policy: Policy) -> Credential:
         key = request.headers.get("cv-api-key") if policy.accepts_keys else None
@@ -213,12 +214,12 @@ class Pipeline:
         return idempotency.stored_response(_result_or_raise(outcome))
 
     async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
-        credential = operation.credential(request)
-        request.state.organization_id = credential.organization_id
-        request.state.credential = credential.public_text
-        request.state.asker = asker(request, credential)
+        credential, state = operation.credential(request), request.scope["state"]
+        state["organization_id"] = credential.organization_id
+        state["credential"] = credential.public_text
+        state["asker"] = asker(request, credential)
         self._wrong_secrets.admit(credential)
-        self._misses.admit(request.state.asker)
+        self._misses.admit(state["asker"])
         # The key is checked even if the query is malformed, because a caller without a valid key gets only a 401.
         query, error = operation.read(request, credential)
         result = await self._coalescer.look_up(operation, query)

@@ -5,6 +5,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from tessera.kit import ip_addresses
 from tessera.kit.errors import NotAuthenticated
 
 SECRET_BYTES = 32
+MAX_KNOWN_NAMES = 4096  # parsed and kept in memory
 _NAME_LENGTH = 43  # 32 bytes (organization, then own id) in unpadded base64
 CLIENT_PREFIX = "tsc_"
 KEY_PREFIX = "tsk_"
@@ -94,8 +96,8 @@ def parse_key(text: str, *, host: str | None = None) -> Credential:
     if text[end : end + 1] != "_":
         raise NotAuthenticated("The API key is not valid.")
     name = _parse_name(text[:end], KEY_PREFIX)
-    address = ip_addresses.parse(host or "")  # a Unix socket has none
-    return Credential(CredentialKind.KEY, name, digest_of(text), address=str(address) if address else None)
+    # A Unix socket has no address.
+    return Credential(CredentialKind.KEY, name, digest_of(text), address=ip_addresses.canonical(host or ""))
 
 
 def parse_claims(claims: Mapping[str, Any]) -> Credential:
@@ -118,6 +120,7 @@ def parse_forged_claims(claims: Mapping[str, Any]) -> CredentialName | None:
         return None
 
 
+@lru_cache(MAX_KNOWN_NAMES)
 def _parse_name(text: str, prefix: str) -> CredentialName:
     encoded = text.removeprefix(prefix)
     try:
