@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -16,6 +17,8 @@ from tessera.kit.log_lines import LineHandler, LineLogger, LineWriter
 # A recursion has thousands of frames, and a message may quote megabytes: rendering those would stop all requests.
 MAX_FRAMES = 50
 MAX_TRACEBACK = 16_000
+# The id of the request whose work this is, for each event in it.
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def configure(*, level: str = "INFO") -> None:
@@ -23,7 +26,7 @@ def configure(*, level: str = "INFO") -> None:
     processors: list[structlog.typing.Processor] = [as_json]
     if sys.stderr.isatty():
         processors = [
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             shorten,
@@ -70,8 +73,7 @@ def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
 
 def as_json(logger: Any, level: str, event: EventDict) -> bytes:  # noqa: ANN401 - the parameters of a processor
     """The line of an event; one step takes less than half of the time of the usual processors."""
-    line: EventDict = structlog.contextvars.get_contextvars()
-    line.update(event)
+    line = _with_request_id(logger, level, event)
     line["level"], line["timestamp"] = level, datetime.now(UTC)
     if logger is not None:  # the event of a library has its name already
         line["logger"] = logger.name
@@ -81,6 +83,11 @@ def as_json(logger: Any, level: str, event: EventDict) -> bytes:  # noqa: ANN401
         return orjson.dumps(line, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
     except TypeError:  # half of a surrogate pair, or a large integer
         return json.dumps({**line, "timestamp": f"{line['timestamp']:%Y-%m-%dT%H:%M:%S.%fZ}"}, default=repr).encode()
+
+
+def _with_request_id(_logger: object, _method: str, event: EventDict) -> EventDict:
+    request_id = REQUEST_ID.get()
+    return event if request_id is None else {"request_id": request_id, **event}
 
 
 def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:

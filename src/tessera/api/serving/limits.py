@@ -57,12 +57,10 @@ class LargeResponses:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def send(self, message: Message, send: Send) -> None:
-        """Send this message in its turn. The turn ends before the send, which may wait for a slow client."""
-        if len(message.get("body", b"")) > LARGE_PART_BYTES:
-            async with self._turn:
-                await asyncio.sleep(0)
-        await send(message)
+    async def take_turn(self) -> None:
+        """Wait for the turn of one large part. It ends before the part is sent, which may wait for a slow client."""
+        async with self._turn:
+            await asyncio.sleep(0)
 
 
 class RequestLimits:

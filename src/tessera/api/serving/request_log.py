@@ -13,16 +13,19 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
-from tessera.api.serving.limits import CLIENT_GONE, LargeResponses
+from tessera.api.http.parsing import header
+from tessera.api.serving.limits import CLIENT_GONE, LARGE_PART_BYTES, LargeResponses
 from tessera.api.serving.repeated_refusals import RepeatedRefusals
 from tessera.kit import tracing
 from tessera.kit.errors import DomainError
-from tessera.kit.identifiers import new_id
+from tessera.kit.identifiers import new_id_text
+from tessera.kit.logging import REQUEST_ID
 from tessera.kit.metrics import measurements
 
 CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")  # a request without a response has the status 0
+_KNOWN_METHODS = frozenset(HTTPMethod.__members__)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT"))  # of all operations
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,60}", re.ASCII)
 
@@ -51,19 +54,19 @@ class RequestLog:
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = time.perf_counter()
+        start, status = time.perf_counter(), 0
         request_id = _request_id(scope)
-        status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _trace(scope, request_id)
-                message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
-            await self._large_responses.send(message, send)
+                _begin_response(scope, message, request_id)
+            if len(message.get("body", b"")) > LARGE_PART_BYTES:
+                await self._large_responses.take_turn()
+            await send(message)
 
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = REQUEST_ID.set(request_id)
         try:
             await self.app(scope, receive, send_with_id)
         except (ClientDisconnect, asyncio.CancelledError) as error:
@@ -74,19 +77,24 @@ class RequestLog:
             if not status:
                 await response(scope, receive, send_with_id)
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            REQUEST_ID.reset(token)
             self._note(scope, status=status, seconds=time.perf_counter() - start, request_id=request_id)
 
     def _note(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> None:
         _measure(scope, status=status, seconds=seconds)
-        if log.is_enabled_for(logging.INFO):
-            self._log(scope, status=status, seconds=seconds, request_id=request_id)
+        logger = log.bind()  # once, because each use of `log` binds it
+        if logger.is_enabled_for(logging.INFO):
+            event = self._event(scope, status=status, seconds=seconds, request_id=request_id)
+            if status >= HTTPStatus.BAD_REQUEST:
+                self._refusals.note(event)
+            else:
+                logger.info("request", **event)
 
-    def _log(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> None:
+    def _event(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> dict[str, Any]:
         state, route, client = scope["state"], _path(scope), scope.get("client")
         organization_id = state.get("organization_id")
         event: dict[str, Any] = {
-            "method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "OTHER",
+            "method": scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER",
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 1),
@@ -97,13 +105,9 @@ class RequestLog:
         }
         if route is None:
             event["path"] = self._known_part(scope)
-        reasons = {name: state.get(name) for name in ("reason", "cause")}
-        if status >= HTTPStatus.BAD_REQUEST:
-            self._refusals.note(event | reasons)
-        elif reasons["cause"]:  # the response was interrupted
-            log.info("request", **event, **reasons)
-        else:
-            log.info("request", **event)
+        if status >= HTTPStatus.BAD_REQUEST or state.get("cause"):  # a cause alone: the response was interrupted
+            event |= {name: state.get(name) for name in ("reason", "cause")}
+        return event
 
     def _known_part(self, scope: Scope) -> str:
         # A path that leads nowhere may contain anything, such as a code or a secret.
@@ -111,6 +115,15 @@ class RequestLog:
             paths = [str(context.path) for context in iter_route_contexts(scope["app"].routes)]
             self._words = frozenset(word for path in paths for word in path.split("/") if "{" not in word)
         return "/".join(word if word in self._words else "*" for word in scope["path"].split("/", 8)[:8])
+
+
+def _begin_response(scope: Scope, message: Message, request_id: str) -> None:
+    _trace(scope, request_id)
+    headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+    # Most responses contain personal data or secrets; those that may be stored say so themselves.
+    if b"cache-control" not in dict(headers):
+        headers.append((b"cache-control", b"no-store"))
+    message["headers"] = headers
 
 
 def _trace(scope: Scope, request_id: str) -> None:
@@ -155,16 +168,8 @@ def _raise_unless_client_is_gone(scope: Scope, error: BaseException) -> None:
         raise error
 
 
-def _with_cache_control(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    # Most responses contain personal data or secrets; those that may be stored say so themselves.
-    if any(name == b"cache-control" for name, _ in headers):
-        return headers
-    return [*headers, (b"cache-control", b"no-store")]
-
-
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            request_id: str = value.decode("latin-1")
-            return request_id if _REQUEST_ID.fullmatch(request_id) else new_id().hex
-    return new_id().hex
+    value = header(scope, b"x-request-id")
+    if value is not None and _REQUEST_ID.fullmatch(value):
+        return value.decode()
+    return new_id_text()
