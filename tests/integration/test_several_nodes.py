@@ -1,16 +1,19 @@
 """How statements reach a database of several nodes; here one Postgres is taken for it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
 from tests.support.factories import Tenant
 from tests.support.recording import record_statements
 
+from tessera.kit.batching import Batcher
 from tessera.kit.db.database import Database
 from tessera.kit.db.engine import IS_DISTRIBUTED
+from tessera.kit.errors import TransactionAborted
 from tessera.provision import Addresses
 
 
@@ -48,3 +51,24 @@ async def test_readers_pin_organizations_in_a_transaction_because_citus_does_so_
     assert await distributed.fetch("select now() < statement_timestamp()", {}) == [(True,)]
     (reader,) = distributed._readers.idle
     assert reader.driver.info.transaction_status.name == "IDLE"
+
+
+async def test_a_node_that_is_away_fails_only_the_requests_of_its_organizations(
+    distributed: Database, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    # As the coordinator reports it, whose own connection remains.
+    away = "do $$ begin raise 'connection to the remote node failed' using errcode = '08006'; end $$"
+
+    async def execute(organizations: Sequence[UUID]) -> Sequence[int]:
+        if tenant.id in organizations:
+            await distributed.fetch(away, {})
+        return [1 for _ in organizations]
+
+    batcher = Batcher(execute, max_concurrency=1)
+    first = asyncio.create_task(batcher.submit(other_tenant.id))
+    await asyncio.sleep(0)
+    failing, going_on = (asyncio.create_task(batcher.submit(each)) for each in (tenant.id, other_tenant.id))
+    assert list(await asyncio.gather(first, going_on)) == [1, 1]
+    failing.cancel()
+    with pytest.raises(TransactionAborted):
+        await distributed.fetch(away, {})

@@ -7,13 +7,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tessera.kit.errors import DatabaseUnavailable, DeadlineExceeded, TransactionAborted
 
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
-# A deadlock, a serialization failure, a lock timeout.
-_ABORTED = frozenset({"40P01", "40001", "55P03"})
+# A deadlock, a serialization failure, a lock timeout, and a node of Citus that the coordinator cannot reach: it
+# affects no organization on other nodes, so what was executed together is executed again one by one.
+_ABORTED = frozenset({"40P01", "40001", "55P03", "08006"})
 _STATEMENT_TIMEOUT = "57014"
 # A server that has become a standby, and the ends of idle sessions: only a new connection helps.
 _LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})
 
 _CAUSES = {
+    "08006": "a node of the database cannot be reached",
     "25006": "the server is read-only, like a standby",
     "25P03": "the transaction was idle for too long",
     "25P04": "the transaction took too long",
