@@ -182,7 +182,6 @@ def test_functions_with_the_owners_rights_only_read(as_distributed: psycopg.Conn
     assert names(as_distributed, f"select proname {FUNCTIONS} and prosecdef and prosrc ~* '{writes}'") == {
         "delete_idempotency_keys",
         "delete_organization_rows",
-        "drop_audit_entries",
         "drop_redemptions",
     }
 

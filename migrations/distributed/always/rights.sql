@@ -26,6 +26,19 @@ alter policy tenant on dropped_uses using (
         and current_setting('app.uses_of_global_codes', true) = 'visible'
     )
 );
+-- The application deletes sealed entries in drop_audit_entries only.
+alter policy tenant_delete on audit_entries using (
+    nullif(current_setting('app.partner_id', true), '')::uuid is null
+    and organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+    and current_setting('app.drops_entries', true) = 'yes'
+);
+alter policy tenant_delete on audit_seals using (
+    nullif(current_setting('app.partner_id', true), '')::uuid is null
+    and organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+    and current_setting('app.drops_entries', true) = 'yes'
+);
+grant delete on audit_entries, audit_seals to tessera_app;
+grant update on audit_stubs to tessera_app;
 alter function count_promo_code_uses(uuid[], integer[], integer[]) security invoker;
 alter function expire_lapsed_holds(uuid, timestamptz) security invoker;
 alter function find_persons(text[], text[]) security invoker;
