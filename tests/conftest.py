@@ -78,6 +78,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slow tests first, so that no process ends long before the others; all ids must differ."""
     items.sort(key=_place_in_order)
+    for item in items:
+        if {"plans", "array_plans"}.intersection(item.path.parts):
+            item.add_marker(citus.plain_postgres_only("its coordinator shows no plan of a node as Postgres does"))
     repeated = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if repeated:
         raise pytest.UsageError(f"more than one test has the id {', '.join(repeated)}")

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
+from tests.support import citus
 from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.support.redemption_requests import candidate, create_redemption, update_reservation
 from tests.support.reporting import roll_up
@@ -187,8 +188,8 @@ async def erase(resources: Resources, tenant: Tenant) -> int:
 
 
 def is_waiting(superuser: psycopg.Connection[Any]) -> bool:
-    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return superuser.execute(waiting).fetchone() is not None
+    count = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return superuser.execute(citus.on_all_nodes(count).encode()).fetchone() != (0,)
 
 
 async def test_a_freeze_waits_for_a_drop_and_nothing_is_dropped_after_it(

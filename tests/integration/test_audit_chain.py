@@ -22,6 +22,7 @@ from tessera.audit.jobs import seal_audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict
 from tessera.audit.service import Change, Entry, EntryFilter
+from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
@@ -153,7 +154,7 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
             row = (await work.connection.exec_driver_sql("select pg_backend_pid()")).one()
         sealing = asyncio.create_task(seal_all(sealer, tenant))
         await asyncio.sleep(chance.uniform(0.0, 0.06))
-        superuser.execute("select pg_terminate_backend(%s)", [row[0]])
+        superuser.execute("select pg_terminate_backend(%s::int)", [row[0]])
         await asyncio.wait({sealing}, timeout=60)
         assert sealing.exception() is None or isinstance(sealing.exception(), DatabaseUnavailable)
         assert (await verdict(resources.database, tenant)).findings == []
@@ -169,10 +170,10 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
     [
         (f"update audit_entries set after = '{{}}' where {ITS}", [("Altered", 3)]),
         (f"update audit_entries set before = '{{}}' where {ITS}", [("Altered", 3)]),
-        (f"update audit_entries set at = at + interval '1 microsecond' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set at = '2026-06-15T12:00:00.000001Z' where {ITS}", [("Altered", 3)]),
         (f"update audit_entries set actor_name = 'eve' where {ITS}", [("Altered", 3)]),
-        (f"update audit_entries set actor_id = gen_random_uuid() where {ITS}", [("Altered", 3)]),
-        (f"update audit_entries set entity_id = gen_random_uuid() where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set actor_id = '{PLATFORM_ID}' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set entity_id = '{PLATFORM_ID}' where {ITS}", [("Altered", 3)]),
         (f"update audit_entries set action = 'Looked' where {ITS}", [("Altered", 3)]),
         (f"delete from audit_entries where {ITS}", [("EntryMissing", 3)]),
         (f"delete from audit_seals where {MOST}", [("SealMissing", 3), ("NotSealed", None)]),

@@ -25,6 +25,12 @@ def plain_postgres_only(reason: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(COORDINATOR is not None, reason=f"not on Citus: {reason}")
 
 
+def on_all_nodes(count: str) -> str:
+    """The query of a number, on Citus of the sum over all nodes; locks, for example, are on the nodes of the rows."""
+    total = f"select coalesce(sum(result::int), 0) from run_command_on_all_nodes($node${count}$node$)"
+    return total if COORDINATOR else count
+
+
 @contextmanager
 def migrated_database(addresses: Addresses) -> Iterator[None]:
     """A new database on every node, with all tables distributed, dropped at the end."""

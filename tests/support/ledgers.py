@@ -49,9 +49,8 @@ class Entry:
 
 @contextmanager
 def ledger_connection(addresses: Addresses) -> Iterator[psycopg.Connection]:
-    """A connection that can write entries without redemptions."""
+    """A connection that can write entries."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("set session_replication_role = replica")
         yield connection
 
 
@@ -59,7 +58,8 @@ def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Ent
     """Append entries to an organization's ledger."""
     fields = ("change", "code", "store_exam_id", "product_bundle_id", "partner_id", "discount", "at")
     rows = [(tenant.id, new_id(), *(getattr(each, field) for field in fields)) for each in entries]
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")  # the redemptions need not exist
         cursor.executemany(
             "insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change,"
             " held_change, code, store_exam_id, product_bundle_id, partner_id, discount, at)"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import event
+from tests.support import citus
 from tests.support.tenant_clauses import unchecked
 
 from tessera.kit.db.database import Database
@@ -64,8 +65,17 @@ def record_pipelines() -> Iterator[list[int]]:
 def record_statements(database: Database) -> Iterator[list[Statement]]:
     """All statements of the block, in their order."""
     items: list[Statement] = []
+    begun: dict[Any, int] = {}
 
-    def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
+    def note(connection: Any, _: Any, text: str, parameters: Any, *__: Any) -> None:
+        last = begun.get(connection)
+        if citus.COORDINATOR and last is not None and text.startswith(("SET LOCAL", "SELECT hold_organization")):
+            # On one Postgres, these are sent together with the statement before them.
+            items[last] = Statement(f"{items[last].text}; {text}", parameters)
+            return
+        begun.pop(connection, None)
+        if text.startswith(("BEGIN", "SET LOCAL")):
+            begun[connection] = len(items)
         items.append(Statement(text, parameters))
 
     engine = database._engine.sync_engine

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import psycopg
+from tests.support import citus
 
 SECONDS = 90  # long enough for a busy machine, and less than the time limit of a test
 
@@ -33,16 +34,16 @@ async def until(
 
 async def until_blocked(superuser: psycopg.Connection, *, count: int = 1, lock_type: str = "%") -> None:
     """Wait until at least `count` sessions of this database wait for a lock of this type (a LIKE pattern)."""
-    query = (
+    query = citus.on_all_nodes(
         "select count(distinct pid) from pg_locks join pg_stat_activity using (pid)"
-        " where not granted and locktype like %s and datname = current_database()"
+        f" where not granted and locktype like '{lock_type}' and datname = current_database()"
     )
 
     def are_blocked() -> bool:
         superuser.execute(
             "select pg_stat_clear_snapshot()"
         )  # within a transaction, sessions that came later are not seen
-        ((sessions,),) = superuser.execute(query, [lock_type]).fetchall()
+        ((sessions,),) = superuser.execute(query.encode()).fetchall()
         return bool(sessions >= count)
 
     await until(f"{count} session(s) waiting for a lock", are_blocked)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from tests.support import citus
 from tests.support.factories import Tenant
 from tests.support.waiting import until_blocked
 
@@ -16,9 +17,8 @@ LOOKS, SECONDS_BETWEEN_LOOKS = 40, 0.05
 
 
 def blocked(superuser: psycopg.Connection) -> int:
-    row = superuser.execute(
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    ).fetchone()
+    count = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    row = superuser.execute(citus.on_all_nodes(count).encode()).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -146,10 +146,10 @@ async def work_for(journey: Journey, database: Database) -> None:
         await seals.seal(work, [work.organization_id], now=NOW)
         while await reports.roll_up(work, [work.organization_id], now=later):
             continue
-        await keep_less_and_erase(work)
+    await keep_less_and_erase(database, tenant.id)
+    async with database.unit_of_work(tenant.id) as work:
         await reports.include_late(work, [NOW.date()])
         await reports.rebuild(work, now=later)
-    async with database.unit_of_work(tenant.id) as work:
         # The shop's used vouchers have no redemptions.
         used = [each.name for each in (await ledger.verify(work)).discrepancies]
         assert used == ["V-ACME", "V-GLOBEX"]
@@ -158,17 +158,19 @@ async def work_for(journey: Journey, database: Database) -> None:
         assert not (await seals.verify(work)).findings
 
 
-async def keep_less_and_erase(work: UnitOfWork) -> None:
+async def keep_less_and_erase(database: Database, organization_id: UUID) -> None:
     """Drop old records, and erase an unknown person again; no candidate is old enough to become anonymous."""
     kept = Retention(
         candidates_after_days=3_660, audit_after_months=1, redemptions_after_months=1, failed_jobs_after_days=1
     )
-    await retention.replace(work, kept, now=NOW)
+    async with database.unit_of_work(organization_id) as work:
+        await retention.replace(work, kept, now=NOW)
+        await erase_again(work)
     later = NOW + timedelta(days=32)
     for step in retention.STEPS:
         if (before := kept.before(step.setting, now=later)) is not None:
-            await step.remove(work, before=before, size=step.size, now=later)
-    await erase_again(work)
+            async with database.unit_of_work(organization_id) as work:
+                await step.remove(work, before=before, size=step.size, now=later)
 
 
 async def erase_again(work: UnitOfWork) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.conftest import NOW
+from tests.support import citus
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.redemption_requests import CANDIDATE, create_redemption
 from tests.support.tenant_clauses import COLUMNS
@@ -41,6 +42,8 @@ FOR_TENANTS = {
     "look_up_promo_codes",
     "recount_promo_codes",
 }
+# The last release, which has no several nodes, calls the first two; the application may not call the third.
+NOT_ON_CITUS = {"find_promo_code_usability", "find_promo_codes_for_storefront", "validate_global_promo_code"}
 OF_GLOBAL_CODES = {
     "find_promo_code_shares",
     "look_up_global_promo_code",
@@ -115,7 +118,7 @@ def functions(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
         " where pronamespace = 'public'::regnamespace"
         " and proname !~ '^(procrastinate|hold_organization$|find_callers$|drop_audit_entries$)'"
     )
-    return dict(rows.fetchall())
+    return {name: arguments for name, arguments in rows if not (citus.COORDINATOR and name in NOT_ON_CITUS)}
 
 
 def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> list[Any]:
@@ -193,7 +196,7 @@ def named(rows: object, of: Side, connection: psycopg.Connection[Any], *, except
 
 
 def test_the_functions_in_the_catalog_are_known(superuser: psycopg.Connection[Any]) -> None:
-    assert functions(superuser).keys() >= FOR_TENANTS
+    assert functions(superuser).keys() >= FOR_TENANTS - (NOT_ON_CITUS if citus.COORDINATOR else set())
     assert len(functions(superuser)) >= 12
 
 
@@ -245,6 +248,7 @@ def add_twin(connection: psycopg.Connection[Any], of: Side) -> UUID:
     return twin
 
 
+@citus.plain_postgres_only("a transaction writes as one role only, and the copy is a superuser's")
 async def test_a_function_tells_organizations_with_the_same_ids_apart_without_row_level_security(
     superuser: psycopg.Connection[Any], resources: Resources, own: Side
 ) -> None:
@@ -305,10 +309,14 @@ def test_the_right_caller_gets_a_result_from_every_function(
         )
         superuser.execute("update promo_codes set held_count = 1 where id = %s", [own.code_id])
         # Only the rows of a frozen organization without access can be deleted.
+        ends = name == "delete_organization_rows"
         superuser.execute(
-            "update organizations set is_active = not %(ends)s, frozen_at = case when %(ends)s then now() end"
-            " where id = %(id)s",
-            {"ends": name == "delete_organization_rows", "id": own.tenant.id},
+            "update organizations set is_active = not %(ends)s, frozen_at = %(frozen_at)s where id = %(id)s",
+            {
+                "ends": (ends := name == "delete_organization_rows"),
+                "frozen_at": NOW if ends else None,
+                "id": own.tenant.id,
+            },
         )
         before = rows_of(superuser, own)
         pinned = own.tenant.id if name in FOR_TENANTS else PLATFORM_ID
