@@ -13,6 +13,8 @@ from tessera.transfers.repository import TABLES
 
 # Rows whose deletion takes some 20 ms.
 BATCH_SIZE = 500
+# On several nodes the application may delete their rows, but only in the function that retention calls.
+SEALED_TABLES = frozenset({"audit_entries", "audit_seals"})
 
 _DELETE = """
 delete from {table} where organization_id = %(id)s and ctid = any (array(
@@ -80,7 +82,8 @@ class DeletionRepository:
     async def list_deletable(self) -> frozenset[str]:
         """The tables whose rows the application may delete itself."""
         statement = "select name from unnest(%s::text[]) as name where has_table_privilege(name, 'delete')"
-        return frozenset((await self._connection.exec_driver_sql(statement, (list(TABLES),))).scalars())
+        names = (await self._connection.exec_driver_sql(statement, (list(TABLES),))).scalars()
+        return frozenset(names) - SEALED_TABLES
 
     async def delete_rows(self, table: str) -> int:
         """Delete up to `BATCH_SIZE` rows of a table that the application may delete; returns their number."""
