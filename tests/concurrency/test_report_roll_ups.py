@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 from tests.conftest import NOW
-from tests.support import dying
+from tests.support import citus, dying
 from tests.support.factories import Tenant, create_tenant
 from tests.support.ledgers import Entry, append, expected_sums, ledger_connection, read_report
 from tests.support.reporting import roll_up
@@ -53,6 +53,7 @@ async def assert_whole(resources: Resources, tenant: Tenant) -> None:
         )
 
 
+@citus.plain_postgres_only("it counts the statements to the commit, of which there are more")
 async def test_a_roll_up_that_is_killed_at_any_statement_leaves_all_or_nothing_of_a_day(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:

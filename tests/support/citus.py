@@ -31,6 +31,12 @@ def on_all_nodes(count: str) -> str:
     return total if COORDINATOR else count
 
 
+def recover(superuser: psycopg.Connection) -> None:
+    """End what killed transactions have prepared, as Citus does each minute; until then their rows stay locked."""
+    if COORDINATOR:
+        superuser.execute("select recover_prepared_transactions()")
+
+
 @contextmanager
 def migrated_database(addresses: Addresses) -> Iterator[None]:
     """A new database on every node, with all tables distributed, dropped at the end."""

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
-from tests.support import dying
+from tests.support import citus, dying
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.management_requests import ROOT, problem
 from tests.support.redemption_requests import act, copy_redemption, create_redemption, reasons, redeem
@@ -313,6 +313,7 @@ async def test_an_erasure_that_is_killed_at_any_statement_is_done_or_not_begun(
     before, counts = traces(superuser, planted), await numbers(resources, planted, client)
     arguments, killed, kept = ("person", "erase", PERSON, "--yes", "--organization", planted.name), 0, 0
     for moment in range(3, 400, 12):
+        citus.recover(superuser)
         with dying.process_that_dies(
             dying.command, addresses.application, arguments, organization=planted.id, at=moment
         ) as process:
