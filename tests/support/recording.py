@@ -20,7 +20,7 @@ class Statement(NamedTuple):
 
 
 # What units of work send together with the statement before: a message with several is split on Citus.
-SENT_TOGETHER = ("SET LOCAL", "SELECT hold_organization", " select set_config('transaction_timeout'")
+SENT_TOGETHER = ("SET LOCAL", "SELECT hold_organization", "select set_config('transaction_timeout'")
 # For statements that bypass SQLAlchemy. They go to the same records as its events, which preserves their order.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
@@ -71,7 +71,7 @@ def record_statements(database: Database) -> Iterator[list[Statement]]:
 
     def note(connection: Any, _: Any, text: str, parameters: Any, *__: Any) -> None:
         last = begun.get(connection)
-        if citus.COORDINATOR and last is not None and text.startswith(SENT_TOGETHER):
+        if citus.COORDINATOR and last is not None and text.lstrip().startswith(SENT_TOGETHER):
             # On one Postgres, these are sent together with the statement before them.
             items[last] = Statement(f"{items[last].text}; {text}", parameters)
             return
