@@ -106,14 +106,17 @@ def accept_counts(server: Server, connections: int) -> dict[int, int]:
         for _ in range(connections):
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))
         while sum(counts.values()) != connections and time.monotonic() < end:
-            counts = {child: count for child in children_of(server.process.pid) if (count := count_of(server, child))}
+            connected = connected_sockets(server)
+            counts = {
+                child: count for child in children_of(server.process.pid) if (count := count_of(child, connected))
+            }
             time.sleep(0.02)
     return counts
 
 
-def count_of(server: Server, pid: int) -> int:
-    """The number of open connections to the server that a process has accepted."""
-    connected, result = connected_sockets(server), 0
+def count_of(pid: int, connected: set[str]) -> int:
+    """The number of these sockets that a process has accepted."""
+    result = 0
     with suppress(OSError):  # the process has ended
         for file in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):  # the process ends just now, or has just closed the file
@@ -331,14 +334,14 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
     with running_server("api", "--embedded", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
         assert validate(several).status_code == 200
         for _ in range(2):
-            wait_until("both processes accept connections", lambda: both_accept(several))
+            wait_until("both processes accept connections", lambda: both_accept(several), pause=0.1)
             counts = spread(several, 64)
             assert (len(counts), min(counts.values()) >= 8) == (2, True), counts
             killed = min(counts)
             os.kill(killed, signal.SIGKILL)
             wait_until("the killed process is gone", partial(has_ended, killed))
             wait_until("its death is logged", partial(is_logged_as_dead, several, killed))
-        wait_until("both processes accept connections", lambda: both_accept(several))
+        wait_until("both processes accept connections", lambda: both_accept(several), pause=0.1)
         children = children_of(several.process.pid)
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
@@ -349,7 +352,7 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
 def test_connections_of_a_killed_process_do_not_wait_for_its_successor(ended_server: Server) -> None:
     keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended_server.data / 'token.key').read_text()}"}
     with running_server("api", "--embedded", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
-        wait_until("both processes accept connections", lambda: both_accept(several))
+        wait_until("both processes accept connections", lambda: both_accept(several), pause=0.1)
         before = set(serving_children(several.process.pid))
         os.kill(min(before), signal.SIGKILL)
         wait_until("it has a successor", lambda: bool(set(serving_children(several.process.pid)) - before))
@@ -358,7 +361,7 @@ def test_connections_of_a_killed_process_do_not_wait_for_its_successor(ended_ser
         for _ in range(16):  # half of them are for the listener of the killed process
             assert answers(f"{several.url}/health/live")
         os.kill(successor, signal.SIGCONT)
-        wait_until("both processes accept connections", lambda: both_accept(several))
+        wait_until("both processes accept connections", lambda: both_accept(several), pause=0.1)
 
 
 def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:

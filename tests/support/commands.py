@@ -142,7 +142,7 @@ def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Ser
     """A server on a free port, which responds to requests when the block begins."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running_command(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
-        wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"))
+        wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"), pause=0.1)
         assert process.poll() is None, "the server ended before it responded"
         yield Server(process, url, data)
 

@@ -10,12 +10,12 @@ from tests.support import citus
 SECONDS = 90  # long enough for a busy machine, and less than the time limit of a test
 
 
-def wait_until(event: str, has_happened: Callable[[], bool], *, seconds: float = SECONDS) -> None:
+def wait_until(event: str, has_happened: Callable[[], bool], *, seconds: float = SECONDS, pause: float = 0.02) -> None:
     """Wait until the condition holds; fails with the name of the event if it does not hold in time."""
     end = time.monotonic() + seconds
     while not has_happened():
         assert time.monotonic() < end, f"not within {seconds:g} s: {event}"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 async def until(
