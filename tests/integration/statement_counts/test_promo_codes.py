@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from psycopg import _queries
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.recording import Statement, record_statements
 
@@ -39,6 +40,19 @@ async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_cred
     assert [len(answer.json()["data"]) for answer in answers] == [1, 0] * 26
     assert kinds(sent).count("BEGIN") <= 3
     assert len(sent) <= 52 + 2 * 3
+
+
+@pytest.mark.parametrize("path", ["/promo-codes", "/api/vouchers?isUsed=false"])
+async def test_the_driver_converts_the_long_statement_of_a_page_once(
+    client: httpx.AsyncClient, tenant: Tenant, path: str
+) -> None:
+    converted = _queries._query2pg.cache_info
+    assert (await client.get(path, headers=tenant.bearer)).status_code == 200
+    before = converted()
+    assert (await client.get(path, headers=tenant.bearer)).status_code == 200
+    after = converted()
+    # The look at the credential, and the page.
+    assert (after.misses - before.misses, after.hits - before.hits) == (0, 2)
 
 
 @pytest.mark.parametrize("query", ["page=4", "page=1000000000", "promoCodeName=NONE"])
