@@ -51,8 +51,8 @@ async def test_the_driver_converts_the_long_statement_of_a_page_once(
     before = converted()
     assert (await client.get(path, headers=tenant.bearer)).status_code == 200
     after = converted()
-    # The look at the credential, and the page.
-    assert (after.misses - before.misses, after.hits - before.hits) == (0, 2)
+    assert after.misses == before.misses
+    assert after.hits >= before.hits + 2  # the look at the credential, and the page
 
 
 @pytest.mark.parametrize("query", ["page=4", "page=1000000000", "promoCodeName=NONE"])
