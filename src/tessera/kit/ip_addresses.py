@@ -11,7 +11,8 @@ _MAX_LENGTH = 64  # of an IPv6 address with a zone; longer texts are not kept
 def parse(text: str) -> IpAddress | None:
     """The address in this text, or None if it is none.
 
-    A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1, whose result is 192.0.2.1.
+    A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1, whose result is 192.0.2.1. The zone of
+    an address, such as fe80::1%eth0, is the name of a network card here, and no part of the result.
     """
     return _parse(text) if len(text) <= _MAX_LENGTH else None
 
@@ -24,7 +25,7 @@ def canonical(text: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> IpAddress | None:
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

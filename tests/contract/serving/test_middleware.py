@@ -131,6 +131,17 @@ async def test_a_proxy_is_trusted_on_a_socket_of_both_versions_of_ip(app: FastAP
     assert [line["address"] for line in lines] == [stranger]
 
 
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "fe80::1"])
+async def test_a_client_with_an_address_of_its_own_network_is_served(
+    app: FastAPI, tenant: Tenant, address: str
+) -> None:
+    transport = httpx.ASGITransport(app, client=(address, 40_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        validation = await client.get("/api/v1/promo-codes?code=NONE", headers=tenant.api_key)
+        redemption = await client.get("/storefront/v1/redemptions?reservationCode=NONE", headers=tenant.api_key)
+    assert (validation.status_code, redemption.status_code) == (404, 200)
+
+
 async def test_a_refusal_names_its_caller_and_quotes_nothing_of_the_request(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
