@@ -154,6 +154,23 @@ async def test_connections_that_died_while_they_were_idle_fail_no_request(
         await database.close()
 
 
+async def test_a_dead_connection_for_look_ups_shows_that_the_others_are_dead_too(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
+    monkeypatch.setattr(engine, "ANSWER_SECONDS", SECONDS)
+    address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
+    with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
+        database = Database(wire.url(str(address)), pool_size=2, deadline=60)
+        async with database.unit_of_work(new_id()):
+            await database.fetch("select", {})
+        wire.swallow()
+        wire.heal()
+        await asyncio.wait_for(database.fetch("select", {}), 30)
+        assert "Connections in pool: 0 " in database._engine.pool.status()  # each would cost a request its time
+        await database.close()
+
+
 async def test_the_end_of_long_work_whose_caller_has_left_drops_no_other_connection(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:

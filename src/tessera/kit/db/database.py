@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -134,7 +135,13 @@ class Database:
         Raises DatabaseUnavailable, DeadlineExceeded.
         """
         async with self._bounded(self._deadline):
-            return await self._readers.fetch(query, params)
+            try:
+                return await self._readers.fetch(query, params)
+            except psycopg.OperationalError as error:
+                if not failures.is_lost(error):
+                    raise
+                await self.drop_connections()
+                return await self._readers.fetch(query, params)
 
     @asynccontextmanager
     async def _bounded(self, deadline: float | None) -> AsyncIterator[None]:

@@ -8,7 +8,6 @@ from typing import Any
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from tessera.kit.db import failures
 from tessera.kit.db.engine import IS_DISTRIBUTED
 from tessera.kit.db.unit_of_work import driver_of
 
@@ -41,25 +40,16 @@ class Readers:
         self._turns = asyncio.Semaphore(MAX_READERS)
 
     async def fetch(self, query: str, params: Mapping[str, Any]) -> list[Row]:
-        """All rows of one statement, which may run twice, because an idle connection may be dead."""
+        """All rows of one statement; a connection whose statement fails is closed."""
         async with self._turns:
+            reader = self.idle.pop() if self.idle else await self._connect()
             try:
-                return await self._fetch_once(query, params)
-            except psycopg.OperationalError as error:
-                if not failures.is_lost(error):
-                    raise
-                await self.drop()
-                return await self._fetch_once(query, params)
-
-    async def _fetch_once(self, query: str, params: Mapping[str, Any]) -> list[Row]:
-        reader = self.idle.pop() if self.idle else await self._connect()
-        try:
-            rows = await reader.fetch(query, params)
-        except BaseException:
-            await discard(reader.connection)
-            raise
-        self.idle.append(reader)
-        return rows
+                rows = await reader.fetch(query, params)
+            except BaseException:
+                await discard(reader.connection)
+                raise
+            self.idle.append(reader)
+            return rows
 
     async def _connect(self) -> _Reader:
         connection = await self._engine.connect()
