@@ -130,3 +130,32 @@ async def test_vouchers_of_several_candidates_in_one_transaction_stay_apart(
         (f"V-{number}", f"RSV-{number}", f"P-{number}", NOW) for number in range(COUNT)
     ]
     assert sorted(superuser.execute(query, [other.id]).fetchall()) == sorted(expected_uses)
+
+
+FAILING_COMMIT = """
+create sequence commits;
+grant usage on sequence commits to public;
+create function fail_commit() returns trigger language plpgsql as $$
+begin
+    perform nextval('commits');
+    raise exception using errcode = 'XX000', message = 'a node was lost during the commit';
+end $$;
+create constraint trigger fail_commit after insert on promo_codes deferrable initially deferred
+for each row when (new.name like 'LOST%') execute function fail_commit();
+"""
+
+
+async def test_a_batch_whose_commit_may_have_succeeded_is_not_executed_again(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    superuser.execute(FAILING_COMMIT)
+    try:
+        asked = [request(promoCodeName=f"LOST{number}") for number in range(20)]
+        answers = await asyncio.gather(
+            *(client.post("/promo-codes", json=each, headers=tenant.bearer) for each in asked)
+        )
+        ((commits,),) = superuser.execute("select last_value from commits").fetchall()
+    finally:
+        superuser.execute("drop function fail_commit cascade; drop sequence commits")
+    assert [answer.status_code for answer in answers] == [503] * 20
+    assert commits <= 4  # the first rows of as many batches

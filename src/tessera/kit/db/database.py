@@ -27,7 +27,7 @@ from tessera.kit.db.readers import MAX_READERS, Readers, Row, discard
 from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_together, hold, pin_to
-from tessera.kit.errors import OrganizationFrozen
+from tessera.kit.errors import DatabaseUnavailable, OrganizationFrozen
 from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
 from tessera.kit.shares import FairSlots, SlotTimeouts
 
@@ -126,7 +126,7 @@ class Database:
             connection = await _retry_on_stale_connection(lambda: self._begin(*statements))
             async with _released(connection), _raising_frozen(connection):
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
-                await connection.commit()
+                await _commit(connection)
 
     async def fetch(self, query: str, params: Mapping[str, Any], /) -> list[Row]:
         """All rows of one statement, executed outside any transaction, with no tenant pinned.
@@ -216,6 +216,15 @@ def _time_limits(deadline: float | None) -> Sequence[str]:
         *(f"SET LOCAL {name} = '{value}'" for name, value in limits.items()),
         LIMIT_TRANSACTION.format(limit=longest, is_local="true"),
     ]
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    except DBAPIError as error:
+        if failures.may_have_committed(error):
+            raise DatabaseUnavailable from error
+        raise
 
 
 @asynccontextmanager

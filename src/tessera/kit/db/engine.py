@@ -30,7 +30,7 @@ T = TypeVar("T")
 STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
 
 # The driver keeps the converted text of a statement only up to this length. The statements of the hot lists are longer
-# than its own limit, and converting one anew takes a fifth of the server's time for a page.
+# than its own limit, and converting one anew takes a fifth of the processor time that the API needs for a page.
 _queries.MAX_CACHED_STATEMENT_LENGTH = 32_768
 
 # The longest a statement runs, unless its transaction has a longer limit.

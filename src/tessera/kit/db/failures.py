@@ -57,6 +57,13 @@ def sqlstate(error: BaseException | None) -> str | None:
     return state
 
 
+def may_have_committed(error: Exception) -> bool:
+    """Whether a commit that failed with this error may have succeeded, on some node of Citus or on all."""
+    # A lost connection has an error of its own, which is never retried.
+    state = sqlstate(error) or ""
+    return state == "08006" or state.startswith("XX")
+
+
 def is_missing_reference(error: Exception) -> bool:
     """Whether a statement failed because a row refers to one that does not exist."""
     return sqlstate(error) == "23503"
