@@ -148,7 +148,10 @@ class _Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """The middleware, the outermost first; RequestLog does the work of the framework's outermost one."""
         ours, self.user_middleware = self.user_middleware, []
-        outermost = super().build_middleware_stack()
+        try:
+            outermost = super().build_middleware_stack()
+        finally:
+            self.user_middleware = ours
         assert isinstance(outermost, ServerErrorMiddleware)  # noqa: S101 - what a new version may change
         app = outermost.app
         for middleware, args, options in reversed(ours):
