@@ -136,7 +136,7 @@ async def test_the_log_loses_its_oldest_entries_and_verifies(
 async def test_the_application_deletes_no_entry(resources: Resources, tenant: Tenant) -> None:
     await keep(resources, tenant, audit_after_months=1)
     async with resources.database.unit_of_work(tenant.id) as work:
-        if citus.COORDINATOR:  # the application may delete entries, of which it sees none
+        if citus.COORDINATOR:  # a policy lets it delete none
             assert (await work.connection.exec_driver_sql("delete from audit_entries")).rowcount == 0
             return
         with pytest.raises(ProgrammingError):

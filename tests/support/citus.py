@@ -22,7 +22,7 @@ NEEDS_ITS_ORGANIZATION = "Citus finds no node for a statement that names no orga
 
 def plain_postgres_only(reason: str) -> pytest.MarkDecorator:
     """A mark for a test of what cannot exist on Citus."""
-    return pytest.mark.skipif(COORDINATOR is not None, reason=f"not on Citus: {reason}")
+    return pytest.mark.skipif(bool(COORDINATOR), reason=f"not on Citus: {reason}")
 
 
 def on_all_nodes(count: str) -> str:

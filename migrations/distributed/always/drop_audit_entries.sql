@@ -1,6 +1,6 @@
 -- On one Postgres only the owner of this function may delete entries. A node accepts the writes of one transaction from one role
 -- only, and what follows this function adds an entry to the log. So here the application deletes, and its policies let it do so only
--- under a setting that nothing but this function has.
+-- under a setting, which only this function makes.
 create or replace function drop_audit_entries(last_position bigint, as_of timestamptz) returns bigint
 language plpgsql volatile security invoker set search_path = pg_catalog, public, pg_temp
 as $$

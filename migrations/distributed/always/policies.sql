@@ -8,6 +8,12 @@ declare
     subselect constant text := $re$\( SELECT (\(NULLIF\(current_setting\('app.partner_id'::text, true\), ''::text\)\)::uuid) AS "nullif"\)$re$;
     command text;
 begin
+    if exists (
+        select from pg_policy p where not p.polpermissive
+        and not exists (select from pg_policy t where t.polrelid = p.polrelid and t.polname = 'tenant')
+    ) then
+        raise exception 'a restrictive policy has no policy that it could become a part of';
+    end if;
     for command in
         with restriction as (
             select p.polrelid as table_id, p.polcmd as code,

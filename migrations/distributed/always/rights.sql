@@ -26,7 +26,7 @@ alter policy tenant on dropped_uses using (
         and current_setting('app.uses_of_global_codes', true) = 'visible'
     )
 );
--- The application deletes sealed entries in drop_audit_entries only.
+-- The setting keeps the application from deleting entries by mistake. It is no lock: each session could set it.
 alter policy tenant_delete on audit_entries using (
     nullif(current_setting('app.partner_id', true), '')::uuid is null
     and organization_id = nullif(current_setting('app.organization_id', true), '')::uuid

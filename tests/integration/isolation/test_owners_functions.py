@@ -42,7 +42,7 @@ FOR_TENANTS = {
     "look_up_promo_codes",
     "recount_promo_codes",
 }
-# The last release, which has no several nodes, calls the first two; the application may not call the third.
+# The last release, which does not support Citus, calls the first two; the application may not call the third.
 NOT_ON_CITUS = {"find_promo_code_usability", "find_promo_codes_for_storefront", "validate_global_promo_code"}
 OF_GLOBAL_CODES = {
     "find_promo_code_shares",
@@ -313,7 +313,7 @@ def test_the_right_caller_gets_a_result_from_every_function(
         superuser.execute(
             "update organizations set is_active = not %(ends)s, frozen_at = %(frozen_at)s where id = %(id)s",
             {
-                "ends": (ends := name == "delete_organization_rows"),
+                "ends": ends,
                 "frozen_at": NOW if ends else None,
                 "id": own.tenant.id,
             },
