@@ -57,13 +57,7 @@ def _literal(number: int) -> ColumnElement[int]:
     return literal_column(str(number), Integer)
 
 
-async def fetch_page(
-    connection: AsyncConnection,
-    *,
-    matching: Select[UUID],
-    rows: Rows,
-    number: int,
-) -> Page[AnyRow]:
+async def fetch_page(connection: AsyncConnection, *, matching: Select[UUID], rows: Rows, number: int) -> Page[AnyRow]:
     """Page `number`, in the order of ids, of the rows whose ids `matching` selects; raises TooManyResults.
 
     `rows` receives an id, and selects the columns to return of the row with this id. One statement returns page and

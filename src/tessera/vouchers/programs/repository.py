@@ -203,9 +203,8 @@ class ProgramRepository:
 
     async def find_id(self, name: str) -> UUID | None:
         """The id of the program with this name, ignoring case."""
-        statement = select(VoucherProgram.id).where(
-            *self._visible(), VoucherProgram.name_key == func.lower(stored_name(name))
-        )
+        is_named = VoucherProgram.name_key == func.lower(stored_name(name))
+        statement = select(VoucherProgram.id).where(*self._visible(), is_named)
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def is_assigned(self, program_id: UUID, partner_id: UUID | None) -> bool:
@@ -238,8 +237,7 @@ class ProgramRepository:
         """Write the next version of a locked program; raises Invalid for a name that is taken."""
         if "metadata" in columns:
             columns = {**columns, "metadata": columns["metadata"] or None}
-        error = Invalid([name_taken(columns.get("name", ""))])
-        with unique_constraints.raising(error):
+        with unique_constraints.raising(Invalid([name_taken(columns.get("name", ""))])):
             await self._connection.execute(
                 update(VoucherProgram)
                 .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
