@@ -53,7 +53,7 @@ async def assert_whole(resources: Resources, tenant: Tenant) -> None:
         )
 
 
-@citus.plain_postgres_only("it counts the statements to the commit, of which there are more")
+@citus.plain_postgres_only("it is killed at numbered statements, and Citus is sent more of them")
 async def test_a_roll_up_that_is_killed_at_any_statement_leaves_all_or_nothing_of_a_day(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:

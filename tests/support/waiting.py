@@ -40,9 +40,8 @@ async def until_blocked(superuser: psycopg.Connection, *, count: int = 1, lock_t
     )
 
     def are_blocked() -> bool:
-        superuser.execute(
-            "select pg_stat_clear_snapshot()"
-        )  # within a transaction, sessions that came later are not seen
+        # Without this, a transaction does not see sessions that came later.
+        superuser.execute("select pg_stat_clear_snapshot()")
         ((sessions,),) = superuser.execute(query.encode()).fetchall()
         return bool(sessions >= count)
 

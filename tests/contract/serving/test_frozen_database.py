@@ -15,7 +15,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy import make_url
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.drills.wire import wired
+from tests.drills.wire import Wire, wired
 from tests.support import factories
 from tests.support.factories import Tenant
 from tests.support.freezing import data_directory_of, frozen
@@ -133,42 +133,42 @@ async def test_a_request_over_its_deadline_drops_all_connections_to_a_silent_ser
         await database.close()
 
 
-async def test_connections_that_died_while_they_were_idle_fail_no_request(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def impatient(postgres: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Database, Wire]]:
+    """A database that soon gives up a connection without an answer, and the wire to its server."""
     monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
     monkeypatch.setattr(engine, "ANSWER_SECONDS", SECONDS)
     address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
     with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
         database = Database(wire.url(str(address)), pool_size=2, deadline=60)
-
-        async def use() -> None:
-            async with database.unit_of_work(new_id()) as work:
-                await work.connection.exec_driver_sql("select pg_sleep(0.01)")
-            await database.fetch("select", {})
-
-        await asyncio.gather(use(), use())
-        wire.swallow()
-        wire.heal()
-        await asyncio.wait_for(asyncio.gather(use(), use()), 30)
+        yield database, wire
         await database.close()
+
+
+async def test_connections_that_died_while_they_were_idle_fail_no_request(impatient: tuple[Database, Wire]) -> None:
+    database, wire = impatient
+
+    async def use() -> None:
+        async with database.unit_of_work(new_id()) as work:
+            await work.connection.exec_driver_sql("select pg_sleep(0.01)")
+        await database.fetch("select", {})
+
+    await asyncio.gather(use(), use())
+    wire.swallow()
+    wire.heal()
+    await asyncio.wait_for(asyncio.gather(use(), use()), 30)
 
 
 async def test_a_dead_connection_for_look_ups_shows_that_the_others_are_dead_too(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
+    impatient: tuple[Database, Wire],
 ) -> None:
-    monkeypatch.setattr(engine, "IDLE_SECONDS", 0)
-    monkeypatch.setattr(engine, "ANSWER_SECONDS", SECONDS)
-    address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
-    with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
-        database = Database(wire.url(str(address)), pool_size=2, deadline=60)
-        async with database.unit_of_work(new_id()):
-            await database.fetch("select", {})
-        wire.swallow()
-        wire.heal()
-        await asyncio.wait_for(database.fetch("select", {}), 30)
-        assert "Connections in pool: 0 " in database._engine.pool.status()  # each would cost a request its time
-        await database.close()
+    database, wire = impatient
+    async with database.unit_of_work(new_id()):
+        await database.fetch("select", {})
+    wire.swallow()
+    wire.heal()
+    await asyncio.wait_for(database.fetch("select", {}), 30)
+    assert "Connections in pool: 0 " in database._engine.pool.status()  # each would cost a request its time
 
 
 async def test_the_end_of_long_work_whose_caller_has_left_drops_no_other_connection(

@@ -119,7 +119,7 @@ def test_a_row_of_another_tenant_cannot_be_written(
     insert = f"insert into store_exams (organization_id, id, code, name, price, status, created_at, version) {values}"
     with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
         execute_as(application, tenant.id, insert, [other_tenant.id, uuid4()])
-    # Citus moves no row to another organization, whoever asks.
+    # Citus refuses to change the organization of a row, for every role.
     refusal = errors.FeatureNotSupported if citus.COORDINATOR else errors.InsufficientPrivilege
     with pytest.raises(refusal, match=r"row-level security|partition value"):
         execute_as(application, tenant.id, "update store_exams set organization_id = %s", [other_tenant.id])

@@ -105,7 +105,8 @@ class RequestLog:
         }
         if route is None:
             event["path"] = self._known_part(scope)
-        if status >= HTTPStatus.BAD_REQUEST or state.get("cause"):  # a cause alone: the response was interrupted
+        # A response that was interrupted has a cause, although its status may be 200.
+        if status >= HTTPStatus.BAD_REQUEST or state.get("cause"):
             event |= {name: state.get(name) for name in ("reason", "cause")}
         return event
 
