@@ -1,10 +1,11 @@
-"""Limits are exact: ten thousand concurrent redemptions through three servers, one of which is killed meanwhile.
+"""Limits are exact: thousands of concurrent redemptions through three servers, one of which is killed meanwhile.
 
-One limit is given and taken away again and again.
+One limit is given and taken away again and again. `.ci/run` sends RACING_REDEMPTIONS=10000.
 """
 
 import asyncio
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -37,7 +38,7 @@ from tessera.redemptions import jobs
 from tessera.redemptions.ledger import service as ledger
 from tessera.settings import Settings
 
-TOTAL = 10_000
+TOTAL = int(os.environ.get("RACING_REDEMPTIONS", "5000"))
 CALLERS = 400
 RACE_SECONDS = 240
 GOOD_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
@@ -86,8 +87,8 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
 
 
 async def add_late_code(resources: Resources, tenants: list[Tenant]) -> Code:
-    """A code of each organization that starts a few seconds after the race."""
-    start = clock().replace(microsecond=0) + timedelta(seconds=4)
+    """A code of each organization that starts one to two seconds after the race."""
+    start = clock().replace(microsecond=0) + timedelta(seconds=2)
     code = Code("LATE", 40, per_candidate=6, starts_at=start.timestamp())
     terms = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate, "starts_at": start}
     for tenant in tenants:
@@ -304,8 +305,8 @@ async def run(
     await expire_holds(resources)
 
 
-@pytest.mark.timeout(480)  # ten thousand requests take minutes on a busy machine
-async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_refused_that_was_left(
+@pytest.mark.timeout(480)  # so many requests take minutes on a busy machine
+async def test_of_thousands_of_racing_redemptions_none_is_too_many_and_none_is_refused_that_was_left(
     resources: Resources, servers: list[Server], superuser: psycopg.Connection
 ) -> None:
     tenants = [await create_tenant(resources, now=clock()) for _ in range(2)]
