@@ -12,7 +12,7 @@ from tests.support.waiting import until_blocked
 from tessera.api.serving.address_turns import TURNS_AT_ONCE
 from tessera.provision import Addresses
 
-FLOOD = 10 * TURNS_AT_ONCE
+FLOOD = 4 * TURNS_AT_ONCE
 
 
 def client_at(app: FastAPI, address: str) -> httpx.AsyncClient:
