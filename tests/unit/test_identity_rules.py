@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 
 from tessera.identity import rules
 from tessera.identity.rules import FunctionPoint, Standing
@@ -74,3 +75,69 @@ def test_a_duration_has_a_least_and_a_greatest_value(
 def test_a_name_has_one_to_two_hundred_characters_without_control_characters() -> None:
     names = {"A": [], "A" * 200: [], "A" * 201: ["TooLong"], " \t": ["Blank"], "A\x1f": ["ControlCharacter"], "A B": []}
     assert {name: [each.code for each in rules.name_violations("name", name)] for name in names} == names
+
+
+LOCAL_PARTS = (
+    "a",
+    "Ada.Byron+exam_1",
+    "a..b",
+    ".a",
+    "a.",
+    "-a",
+    "a--b",
+    "1",
+    "a" * 64,
+    "a" * 65,
+    "\u00e4",
+    "a b",
+    '"a b"',
+    "",
+)
+DOMAINS = (
+    *(
+        "example.com",
+        "EXAMPLE.COM",
+        "a.b",
+        "x",
+        "localhost",
+        "a.test",
+        "foo.invalid",
+        "x.local",
+        "1.2.3.4",
+        "[1.2.3.4]",
+    ),
+    *(
+        "a-b.co",
+        "a--b.co",
+        "ab--cd.com",
+        "xn--bcher-kva.ch",
+        "xn--a.com",
+        "b\u00fccher.ch",
+        "a.1",
+        "a..b",
+        "-a.com",
+        "a-.com",
+    ),
+    *(
+        "a.com.",
+        f"{'a' * 63}.com",
+        f"{'a' * 64}.com",
+        ".".join(["a" * 62] * 3),
+        ".".join(["a" * 62] * 4),
+        "b@example.com",
+        "",
+    ),
+)
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_an_address_is_valid_if_the_library_accepts_it(domain: str) -> None:
+    def accepts(text: str) -> bool:
+        try:
+            validate_email(text, check_deliverability=False, test_environment=True)
+        except EmailNotValidError:
+            return False
+        return True
+
+    addresses = [f"{local}@{domain}" for local in LOCAL_PARTS]
+    assert [each for each in addresses if rules.is_email_address(each) != accepts(each)] == []

@@ -1,10 +1,12 @@
 """Function points, the standing of credentials, and the rules of names and addresses."""
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from tessera.audit.rules import Action
@@ -17,6 +19,11 @@ PLATFORM_ID = UUID(int=0)
 MAX_OVERLAP_HOURS = 24 * 366
 MAX_TOKEN_DAYS = 3660
 MAX_NETWORKS = 100
+# An address whose part before the @ is certainly valid, as that of nearly all, so that its domain decides: the library
+# takes an eighth of the time of a creation with two addresses, and more addresses than domains differ.
+PLAIN_EMAIL = re.compile(
+    r"(?=[^@]{1,64}@)[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?P<domain>[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)"
+)
 
 ACTIVE = "Active"
 INACTIVE = "Inactive"
@@ -103,6 +110,16 @@ def is_email_address(text: str) -> bool:
     """Whether the syntax of the address is valid; DNS is not queried."""
     if len(text) > MAX_EMAIL_LENGTH:
         return False
+    plain = PLAIN_EMAIL.fullmatch(text)
+    return _is_valid_domain(plain["domain"]) if plain else _is_valid_email(text)
+
+
+@lru_cache(maxsize=1_000)
+def _is_valid_domain(domain: str) -> bool:
+    return _is_valid_email(f"x@{domain}")
+
+
+def _is_valid_email(text: str) -> bool:
     # Few commands need the library, whose import takes a tenth of their start. FastAPI imports it in servers.
     from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
