@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
@@ -155,3 +155,18 @@ async def test_every_documented_operation_has_a_security_scheme(app: FastAPI, cl
     ]
     assert set(document["paths"]) == documented
     assert without_scheme == []
+
+
+async def test_a_request_is_compared_with_each_route_once(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[APIRoute] = []
+    matches = APIRoute.matches
+
+    def observed(route: APIRoute, scope: Any) -> Any:
+        compared.append(route)
+        return matches(route, scope)
+
+    monkeypatch.setattr(APIRoute, "matches", observed)
+    assert (await client.get("/management/v1/me")).status_code == 401
+    assert len(compared) == len(set(compared)) > 0

@@ -75,6 +75,4 @@ RESOURCES: tuple[ResourceModule, ...] = (
 )
 
 # Each route has its complete path, because the log and the digests of idempotency keys use it.
-router = APIRouter()
-for resource in RESOURCES:
-    router.include_router(resource.router)
+router = APIRouter(routes=[route for resource in RESOURCES for route in resource.router.routes])
