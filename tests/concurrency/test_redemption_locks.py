@@ -16,7 +16,7 @@ from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

@@ -12,8 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.arrays import Texts, Uuids
-from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
-from tessera.kit.db.round_trips import Step
+from tessera.kit.db.compiled_queries import CompiledQuery, Step, TextQuery, parameter
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 

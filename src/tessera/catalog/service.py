@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
 from tessera.catalog.rules import Status
 from tessera.codes.rules import ProductChoice
-from tessera.kit.db.round_trips import Step, run
+from tessera.kit.db.compiled_queries import Step, run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 

@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.db.bulk_insert import insertion
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
-from tessera.kit.db.round_trips import run
 from tessera.kit.db.selective import fetch_compared_page
 from tessera.kit.db.single_rows import has_row
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork

@@ -10,7 +10,7 @@ from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Use
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.round_trips import run_together
+from tessera.kit.db.compiled_queries import run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
 from tessera.kit.identifiers import new_id

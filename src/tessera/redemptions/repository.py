@@ -32,9 +32,8 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit.db import cursors
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import insertion, row_of
-from tessera.kit.db.compiled_queries import CompiledQuery, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, Step, parameter
 from tessera.kit.db.pages import CursorOrder, CursorPage, fetch_cursor_page
-from tessera.kit.db.round_trips import Step
 from tessera.kit.db.selective import SEVERAL, fetch_filtered_page
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork

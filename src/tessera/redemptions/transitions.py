@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from tessera.kit.db import failures
+from tessera.kit.db.compiled_queries import Step, run_all, run_together
 from tessera.kit.db.engine import STATEMENT_ERRORS
-from tessera.kit.db.round_trips import Step, run_all, run_together
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TransactionAborted
 from tessera.promo_codes.uses import service as promo_codes

@@ -21,7 +21,7 @@ from tessera.api.serving.resources import Resources
 from tessera.catalog.product_bundles.repository import ProductBundleRepository
 from tessera.catalog.repository import CatalogRepository
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.shares.repository import ShareRepository

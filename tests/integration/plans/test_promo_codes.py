@@ -26,7 +26,7 @@ from tests.support.recording import record_statements
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import parse_key
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange, find_usability

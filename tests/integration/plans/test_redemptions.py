@@ -28,8 +28,7 @@ from tests.support.redemption_requests import URL
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.compiled_queries import TextQuery
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import TextQuery, run
 from tessera.persons import service as persons
 from tessera.provision import Addresses
 from tessera.redemptions.repository import RedemptionRepository

@@ -7,8 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from tessera.kit.db.compiled_queries import TextQuery
-from tessera.kit.db.round_trips import Step
+from tessera.kit.db.compiled_queries import Step, TextQuery
 from tessera.kit.db.table_base import Base
 
 T = TypeVar("T")

@@ -30,9 +30,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.operators import custom_op
 
 from tessera.kit.db import cursors
-from tessera.kit.db.compiled_queries import CompiledQuery, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, Step, parameter
 from tessera.kit.db.json_projection import JsonProjection, json_object
-from tessera.kit.db.round_trips import Step
 from tessera.kit.db.unit_of_work import AnyRow
 from tessera.kit.errors import TooManyResults
 

@@ -14,9 +14,8 @@ from sqlalchemy import ColumnElement, FromClause, Integer, Select, func, literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.db import cursors
-from tessera.kit.db.compiled_queries import CompiledQuery
+from tessera.kit.db.compiled_queries import CompiledQuery, Step, run_all
 from tessera.kit.db.pages import MAX_RESULTS, CursorOrder, CursorPage, fetch_cursor_page
-from tessera.kit.db.round_trips import Step, run_all
 from tessera.kit.db.unit_of_work import AnyRow
 
 # So many records are looked up by their ids. Where each filter matches more, a page has other records to show.

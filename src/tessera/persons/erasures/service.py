@@ -10,7 +10,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.service import Action, Change
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound, WrongState
 from tessera.kit.identifiers import new_id

@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, false, select, true
 
-from tessera.kit.db.compiled_queries import parameter
+from tessera.kit.db.compiled_queries import parameter, run_all
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage, JsonPageQuery
-from tessera.kit.db.round_trips import run_all
 from tessera.kit.db.selective import SelectivityQuery, find_selective_names, with_ids
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import UnitOfWork

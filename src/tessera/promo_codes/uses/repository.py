@@ -11,9 +11,8 @@ from uuid import UUID
 from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
-from tessera.kit.db.compiled_queries import TextQuery
+from tessera.kit.db.compiled_queries import Step, TextQuery
 from tessera.kit.db.passes import Part, execute_parts
-from tessera.kit.db.round_trips import Step
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import email_key, key_of
 

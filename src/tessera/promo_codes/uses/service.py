@@ -11,7 +11,7 @@ from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import WrongSecret
 from tessera.identity.authentication.service import is_valid_key
 from tessera.identity.rules import PLATFORM_ID, Standing
-from tessera.kit.db.round_trips import Step, run, run_together
+from tessera.kit.db.compiled_queries import Step, run, run_together
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.errors import DomainError, NotFound, Violation
 from tessera.promo_codes.rules import Discount

@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.kit.db.advisory_locks import lock_number
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
-from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
-from tessera.kit.db.round_trips import Step, run
+from tessera.kit.db.compiled_queries import CompiledQuery, Step, TextQuery, parameter, run
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TransactionAborted
 from tessera.redemptions.tables import Reservation as ReservationTable

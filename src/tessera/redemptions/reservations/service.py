@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.identity.rules import Principal
-from tessera.kit.db.round_trips import run
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import lifecycle, rules, transitions

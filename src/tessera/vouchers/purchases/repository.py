@@ -25,9 +25,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit import editing
 from tessera.kit.db.bulk_insert import insertion_ignoring_conflicts, row_of
+from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.pages import CursorOrder, CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
-from tessera.kit.db.round_trips import run
 from tessera.kit.db.selective import SEVERAL, fetch_filtered_page, find_selective, with_ids
 from tessera.kit.db.single_rows import with_id
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork

@@ -12,14 +12,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.compiled_queries import parameter
+from tessera.kit.db.compiled_queries import parameter, run_all
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import (
     JsonPage,
     JsonPageQuery,
     Rows,
 )
-from tessera.kit.db.round_trips import run_all
 from tessera.kit.db.selective import (
     SelectivityQuery,
     find_selective_names,
