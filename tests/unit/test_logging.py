@@ -15,8 +15,15 @@ from structlog import wrap_logger
 from structlog.testing import LogCapture
 
 from tessera.api.serving.repeated_refusals import MAX_CALLERS, RepeatedRefusals
-from tessera.kit.log_lines import ATOMIC_BYTES, LineHandler, LineWriter
-from tessera.kit.logging import MAX_FRAMES, MAX_TRACEBACK, format_traceback, shorten
+from tessera.kit.logging import (
+    ATOMIC_BYTES,
+    MAX_FRAMES,
+    MAX_TRACEBACK,
+    LineHandler,
+    LineWriter,
+    format_traceback,
+    shorten,
+)
 
 EVENT = {"timestamp": "12:00:00", "level": "info", "logger": "tessera.request"}
 REQUEST = {"event": "request", "method": "GET", "organization": None, "request_id": "x"}
