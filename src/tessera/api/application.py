@@ -29,10 +29,8 @@ from tessera.api.error_rendering import certiverse, problem_details
 from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
-from tessera.api.serving.address_turns import AddressTurns
-from tessera.api.serving.fast_path import FastPath
 from tessera.api.serving.limits import RequestLimits
-from tessera.api.serving.middleware import ForwardedHeaders, HeadRequests
+from tessera.api.serving.middleware import AddressTurns, FastPath, ForwardedHeaders, HeadRequests
 from tessera.api.serving.request_log import RequestLog
 from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from tests.support.factories import Tenant
 from tests.support.waiting import until_blocked
 
-from tessera.api.serving.address_turns import TURNS_AT_ONCE
+from tessera.api.serving.middleware import TURNS_AT_ONCE
 from tessera.provision import Addresses
 
 FLOOD = 4 * TURNS_AT_ONCE

@@ -11,7 +11,7 @@ from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
 from tessera.api.application import HOT_OPERATIONS, create_app
-from tessera.api.serving.fast_path import FastPath
+from tessera.api.serving.middleware import FastPath
 from tessera.api.serving.resources import Resources
 
 VALIDATE = "/api/v1/promo-codes"

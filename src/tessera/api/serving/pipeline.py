@@ -1,7 +1,7 @@
 """The request pipeline: every request goes through the same steps in the same order.
 
 1. limit: connections.py bounds the head and the pace, `RequestLimits` body and time (limits.py), `ForwardedHeaders`
-   trusts only configured proxies (middleware.py), and addresses take turns (address_turns.py)
+   trusts only configured proxies, and addresses take turns (middleware.py)
 2. identify: find the caller, with one statement for all requests that arrive together (`Pipeline.identify`)
 3. admit: check the caller's rights, its budget of guesses (budgets.py), and the share of its organization (shares.py)
 4. read: parse the query and the body, and collect every violation
