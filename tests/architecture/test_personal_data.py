@@ -11,7 +11,7 @@ from sqlalchemy import MetaData, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from typer.testing import CliRunner
 
-from tessera.audit import personal_values
+from tessera.audit.rules import PERSONAL_FIELDS
 from tessera.cli import privacy
 from tessera.kit.db import personal_data
 from tessera.kit.db.personal_data import OTHER_TABLES, personal_data_map, undeclared_columns
@@ -38,7 +38,7 @@ def test_the_audit_log_separates_each_field_that_names_persons() -> None:
     columns = {each.column for each in personal_data_map(metadata) if each.holds in texts}
     # Keys of addresses are not recorded, and the names of actors are columns of an entry. One field has all addresses.
     others = {column for column in columns if column.endswith("_key")} | {"actor_name", "token_issuer", "value"}
-    assert columns - others | {"email_addresses"} == personal_values.FIELDS
+    assert columns - others | {"email_addresses"} == PERSONAL_FIELDS
 
 
 def test_a_column_without_a_declaration_is_found() -> None:

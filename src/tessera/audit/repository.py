@@ -12,18 +12,18 @@ import orjson
 from sqlalchemy import Select, Uuid, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.audit import rules
-from tessera.audit.personal_values import (
+from tessera.audit.rules import (
     ACTOR_NAME,
     ERASED,
     SALT_BYTES,
     TOKEN_ISSUER,
+    Change,
     SaltedValue,
+    json_values,
     restore,
     salted,
     separate,
 )
-from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditValue
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
@@ -152,7 +152,7 @@ class _SeparatedEntry:
 def _separate(actor: Actor, change: Change) -> _SeparatedEntry:
     texts: dict[str, str] = {}
     before, after = (
-        None if state is None else separate(rules.json_values(state), path, texts)
+        None if state is None else separate(json_values(state), path, texts)
         for path, state in (("/before", change.before), ("/after", change.after))
     )
     if actor.kind in (ActorKind.USER, ActorKind.COMMAND_LINE):

@@ -21,8 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.audit.personal_values import SaltedValue
-from tessera.audit.rules import Action
+from tessera.audit.rules import Action, SaltedValue
 from tessera.audit.seals.rules import BEGINNING, FIRST_RULE, Head, Link, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditStub, AuditUnsealed, AuditValue
 from tessera.kit.db.advisory_locks import lock_number, try_locks

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import rfc8785
 
-from tessera.audit.personal_values import ACTOR_NAME, ERASED, SaltedValue
+from tessera.audit.rules import ACTOR_NAME, ERASED, SaltedValue
 
 # Shared, because a new encoder for each entry would take most of the time of its digest. So would `asdict`.
 _encoder = json.JSONEncoder(sort_keys=True, default=str)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from tessera.audit.personal_values import ERASED
+from tessera.audit.rules import ERASED
 from tessera.kit.db.advisory_locks import lock
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of, execute_text
 from tessera.kit.personal_data import Content

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from tessera.audit.personal_values import ERASED
+from tessera.audit.rules import ERASED
 from tessera.kit.normalization import email_key, key_of
 from tessera.kit.personal_data import ANONYMISED, Content
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from tessera.audit.personal_values import ERASED
+from tessera.audit.rules import ERASED
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.normalization import key_of
