@@ -1,5 +1,6 @@
 """Idempotency: a repeated request with the same key returns the first response and has no second effect."""
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,13 +9,16 @@ from uuid import UUID
 
 from tessera.idempotency import repository
 from tessera.idempotency.repository import CallersKey, IdempotencyRepository, StoredResponse
-from tessera.idempotency.space import ResponseSpace
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import DomainError
+from tessera.kit.errors import DomainError, TooManyRequests
+from tessera.kit.token_buckets import Rate, TokenBuckets
 
 LIFETIME = timedelta(hours=24)
 # One statement for all keys of an hour would hold their locks, and old versions of all other rows, for minutes.
 KEYS_AT_ONCE = 500
+# Of a row besides its body: the key, the digest, and the entries of three indexes.
+BYTES_OF_ROW = 500
+MAX_ORGANIZATIONS = 20_000
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 Outcome = tuple[int, bytes] | DomainError
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -59,6 +63,27 @@ class Replay(NamedTuple):
 
     status: int
     body: bytes
+
+
+class ResponseSpace:
+    """The bytes of responses that this process has stored for each organization: `burst` at once, then the rate.
+
+    Otherwise an organization could fill the disk with new keys.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self._buckets: TokenBuckets[UUID] = TokenBuckets(rate, max_keys=MAX_ORGANIZATIONS)
+
+    def refusal(self, organization_id: UUID) -> TooManyRequests | None:
+        """The error of another request with a new key, if the organization has no room for its response."""
+        if seconds := self._buckets.seconds_until_room(organization_id):
+            message = "Too many responses of your organization are stored under an Idempotency-Key. Try again later."
+            return TooManyRequests(message, limit="stored responses", retry_after=math.ceil(seconds))
+        return None
+
+    def take(self, organization_id: UUID, body: bytes) -> None:
+        """Count a response."""
+        self._buckets.spend(organization_id, BYTES_OF_ROW + len(body))
 
 
 async def once(

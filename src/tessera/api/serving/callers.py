@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tessera.idempotency.space import ResponseSpace
+from tessera.idempotency.service import ResponseSpace
 from tessera.identity.rules import Principal
 from tessera.kit.db.unit_of_work import UnitOfWork
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from tessera.api.serving.operations import HotLookup, HotRead, HotWrite
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import KeyedRequest, KeyInUse, Outcome
-from tessera.idempotency.space import ResponseSpace
+from tessera.idempotency.service import KeyedRequest, KeyInUse, Outcome, ResponseSpace
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Principal

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request
 
 from tessera.api.http.parsing import is_transfer, size_of_body
-from tessera.idempotency.space import ResponseSpace
+from tessera.idempotency.service import ResponseSpace
 from tessera.identity.authentication.policies import Policy
 from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 from tessera.kit.token_buckets import Rate
