@@ -15,9 +15,9 @@ from tessera.cli.output import Fields
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Access
+from tessera.kit.db.job_queue import has_live_worker
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.db.workers import has_live_worker
 from tessera.kit.editing import Target
 
 Item = TypeVar("Item")

@@ -13,7 +13,7 @@ from tests.support.browsing import Visit, needs_chromium, put_behind_a_proxy, vi
 from tests.support.factories import Tenant
 
 from tessera.api.certiverse_promo import documentation
-from tessera.api.docs.tags import TAGS
+from tessera.api.docs.documents import TAGS
 from tessera.api.serving.resources import Resources
 
 pytestmark = needs_chromium

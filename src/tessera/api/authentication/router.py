@@ -1,12 +1,13 @@
 """The exchange of ClientId and secret for a Bearer token."""
 
+import base64
+import binascii
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 
 from tessera.api.authentication import documentation
-from tessera.api.authentication.basic import read_basic
 from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.http import openapi
@@ -39,7 +40,7 @@ async def authenticate(request: Request) -> JsonResponse:
     The token is valid for one hour, unless the installation sets another lifetime. The header `x-functions-key` is
     ignored.
     """
-    token = await _issue_token(request, read_basic(request))
+    token = await _issue_token(request, _read_basic(request))
     values = read_query(request, AuthenticateQuery).valid_values()
     return JsonResponse({"authToken": token, "code": values.get("code")})
 
@@ -61,7 +62,7 @@ async def create_access_token(request: Request) -> JsonResponse:
         raise Malformed("The parameter grant_type is required.")
     if form["grant_type"] != "client_credentials":
         raise UnsupportedGrantType
-    credential = read_basic(request)
+    credential = _read_basic(request)
     if credential is None and "client_id" in form:
         credential = parse_client(form["client_id"], form.get("client_secret", ""))
     token = await _issue_token(request, credential)
@@ -94,3 +95,17 @@ async def _form(request: Request) -> dict[str, str]:
     if len(form) < len(items):
         raise Malformed("A parameter is given more than once.")
     return form
+
+
+def _read_basic(request: Request) -> Credential | None:
+    """ClientId and secret of an `Authorization: Basic` header, or None; raises NotAuthenticated."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise NotAuthenticated("The Basic credentials are malformed.") from error
+    if not colon:
+        raise NotAuthenticated("The Basic credentials are malformed.")
+    return parse_client(client_id, secret)

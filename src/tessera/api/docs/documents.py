@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from tessera.api.docs.tags import AUTHENTICATION, TAGS, group_of
 from tessera.api.http.enumerations import with_components
 from tessera.api.http.openapi import components_of, unmark_nulls
 
@@ -28,6 +27,32 @@ VERSIONS = """
 **Changes.** A resource has a version, which each response shows in the header `ETag`. A request that changes the
 resource repeats it in `If-Match`, as the bare number or as it was received: `1` or `"1"`. If somebody else has changed
 the resource in the meantime, the response is 412, and nothing is overwritten. `*` accepts any version."""
+AUTHENTICATION_TAG = "Authentication"
+# The tags group the operations in the OpenAPI document, in the order of the docs page.
+TAGS = {
+    AUTHENTICATION_TAG: "Exchanging a ClientId and its secret for a Bearer token.",
+    "Certiverse Promo Code API": "Creating and listing your organization's promo codes.",
+    "Certiverse Voucher Partner API": "Voucher partners, programs and purchases, and the vouchers themselves.",
+    "CareValidate": "Validating a promo code at the moment of sale.",
+    "Storefront": "Validating, holding and redeeming codes, with prices and reasons.",
+    "Management: catalog": "The products of your organization: store exams and product bundles.",
+    "Management: promo codes": "Promo codes of every kind, one at a time.",
+    "Management: promo-code batches": "Many promo codes at once: from a pattern, and from a CSV file.",
+    "Management: voucher partners": "The companies that buy vouchers, and their users.",
+    "Management: voucher programs": "The offers to partners: exams, prices, discounts and rules.",
+    "Management: voucher purchases": "Orders of partners, their checkout, and the creation of vouchers.",
+    "Management: vouchers": "Single vouchers, and bulk actions on many of them.",
+    "Management: metadata": "Texts that an integration attaches to records, and the records with such a text.",
+    "Management: users": "The people of your organization, their rights, and their long-lived tokens.",
+    "Management: clients and keys": "API clients with their secrets, and the API keys of storefronts.",
+    "Management: exports": "CSV files of promo codes, vouchers and redemptions.",
+    "Management: reports": "Redemptions, discounts and vouchers, summed up, as JSON and CSV.",
+    "Management: persons": "The export of all records about one person, and their erasure.",
+    "Management: audit": "The audit log: every change with its actor, time, and values before and after.",
+    "Management: organizations": "The tenants, for administrators of the platform.",
+    "Health": "For load balancers and monitors.",
+}
+_GROUPS = {"Management": "Management", "Storefront": "Storefront", "Health": "Operation"}
 SECURITY_SCHEMES: dict[str, Any] = {
     "clientIdAndSecret": {
         "type": "http",
@@ -113,7 +138,7 @@ def part_of(whole: Document, part: Part) -> Document:
     """
     paths = _paths(whole, part.tag)
     if "bearerToken" in _schemes(paths):
-        paths = _paths(whole, AUTHENTICATION) | paths
+        paths = _paths(whole, AUTHENTICATION_TAG) | paths
     tags = {tag for item in paths.values() for operation in item.values() for tag in operation["tags"]}
     schemas, schemes = set(_schemas(whole, paths)), _schemes(paths)
     components = whole["components"]
@@ -168,7 +193,7 @@ def _tag_groups(tags: set[str]) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for tag in TAGS:
         if tag in tags:
-            groups.setdefault(group_of(tag), []).append(tag)
+            groups.setdefault(_group_of(tag), []).append(tag)
     return [{"name": name, "tags": members} for name, members in groups.items()]
 
 
@@ -204,3 +229,8 @@ def _references(value: object) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
             yield from _references(item)
+
+
+def _group_of(tag: str) -> str:
+    """The group of a tag: one of our own APIs, or the APIs of the source documents."""
+    return _GROUPS.get(tag.partition(":")[0], "Source documents")

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit import tracing
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.heartbeats import STALLED_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -22,6 +23,11 @@ select count(*) from (
     select from procrastinate_jobs
     where status = 'todo' and args ->> 'organization_id' = %s and task_name = %s limit %s
 ) as waiting
+"""
+_HAS_LIVE = """
+select exists (
+  select from procrastinate_workers where last_heartbeat > now() - make_interval(secs => %s)
+)
 """
 
 
@@ -48,6 +54,11 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], prio
         if isinstance(error.__cause__, psycopg.Error):
             raise error.__cause__ from error
         raise
+
+
+async def has_live_worker(work: UnitOfWork) -> bool:
+    """Whether a worker runs, which means that queued jobs start within seconds."""
+    return bool((await work.connection.exec_driver_sql(_HAS_LIVE, (STALLED_AFTER_SECONDS,))).scalar_one())
 
 
 @cache

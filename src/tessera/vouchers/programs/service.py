@@ -1,7 +1,7 @@
 """Voucher programs: the offers of vouchers to partners."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,6 @@ from uuid import UUID
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action
 from tessera.catalog import service as catalog
-from tessera.kit.db.grouping import group
 from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
@@ -209,10 +208,10 @@ async def _all_with_relations(programs: ProgramRepository, rows: Sequence[AnyRow
     ids = [row.id for row in rows]
     if not ids:
         return []
-    discounts = group(await programs.list_discounts(ids), by="program_id")
-    partners = group(await programs.list_assigned_partners(ids), by="program_id")
-    domains = group(await programs.list_email_domains(ids), by="program_id")
-    exams = group(await programs.list_store_exams(ids), by="program_id")
+    discounts = _by_program(await programs.list_discounts(ids))
+    partners = _by_program(await programs.list_assigned_partners(ids))
+    domains = _by_program(await programs.list_email_domains(ids))
+    exams = _by_program(await programs.list_store_exams(ids))
     return [
         Program(
             **{column: getattr(row, column) for column in _OWN_COLUMNS if column != "status"},
@@ -224,6 +223,13 @@ async def _all_with_relations(programs: ProgramRepository, rows: Sequence[AnyRow
         )
         for row in rows
     ]
+
+
+def _by_program(rows: Iterable[AnyRow]) -> Mapping[UUID, Sequence[AnyRow]]:
+    groups: dict[UUID, list[AnyRow]] = {}
+    for row in rows:
+        groups.setdefault(row.program_id, []).append(row)
+    return groups
 
 
 def _audit_values(program: Program) -> dict[str, Any]:
