@@ -11,7 +11,7 @@ from typing import BinaryIO
 from fastapi import Request
 
 from tessera.api.http.errors import RequestTooLarge
-from tessera.api.http.parsing import ensure_readable, is_transfer, receive_body
+from tessera.api.http.parsing import ensure_readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,11 @@ class Upload:
 
 
 @asynccontextmanager
-async def body_received(request: Request) -> AsyncIterator[None]:
-    """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
+async def upload_received(request: Request) -> AsyncIterator[None]:
+    """Receive the whole file before a database connection is taken: slow uploads must not use up the pool.
 
-    `read_body` and `read_upload` raise the error of a body that is too large.
+    `read_upload` raises the error of a file that is too large.
     """
-    if not is_transfer(request.scope["path"]):
-        await receive_body(request)
-        yield
-        return
     with tempfile.TemporaryFile() as file:
         try:
             request.state.upload = await _store(request, file)

@@ -24,8 +24,8 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from tessera.api.http.parsing import is_transfer, refuse_parameters, size_of_body
-from tessera.api.http.uploads import body_received
+from tessera.api.http.parsing import is_transfer, receive_body, refuse_parameters, size_of_body
+from tessera.api.http.uploads import upload_received
 from tessera.api.serving import idempotency
 from tessera.api.serving.budgets import GuessLimits, MissBudgets, asker
 from tessera.api.serving.callers import Caller
@@ -188,10 +188,20 @@ class Pipeline:
         principal = await self.admit(request, policy)
         organization_id, began = principal.organization_id, time.monotonic()
         with self._shares.space(request).account(organization_id) as request.state.body_account:
-            async with self._shares.upload(request, organization_id), body_received(request):
-                if time.monotonic() - began >= SLOW_BODY_SECONDS:
-                    principal = await self.admit(request, policy)
-                yield principal
+            if is_transfer(request.scope["path"]):
+                async with self._shares.upload(organization_id), upload_received(request):
+                    yield await self._still_admitted(request, policy, principal, since=began)
+            else:
+                await receive_body(request)
+                yield await self._still_admitted(request, policy, principal, since=began)
+
+    async def _still_admitted(
+        self, request: Request, policy: Policy, principal: Principal, *, since: float
+    ) -> Principal:
+        """The caller, who is admitted again if the body took long to arrive since that time."""
+        if time.monotonic() - since < SLOW_BODY_SECONDS:
+            return principal
+        return await self.admit(request, policy)
 
     async def _run_read(self, request: Request, operation: HotRead[Any, Any]) -> Response:
         principal = await self.admit(request, operation.policy)

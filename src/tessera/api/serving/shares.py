@@ -88,11 +88,8 @@ class Shares:
         return nullcontext()
 
     @asynccontextmanager
-    async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
-        """A slot for an incoming file; other bodies need none."""
-        if not is_transfer(request.scope["path"]):
-            yield
-            return
+    async def upload(self, organization_id: UUID) -> AsyncIterator[None]:
+        """A slot for an incoming file."""
         with self._imports.account(organization_id) as imports:
             imports.take(1, message="Too many imports of your organization are open. Try again shortly.")
             async with self._uploads.slot(organization_id):
