@@ -81,9 +81,7 @@ def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float
     Concurrent calls wait for each other. A revision that does not get a lock is tried again after each of the pauses,
     in seconds. Raises CannotMigrate.
     """
-    roles = {OWNER_ROLE: role_of(owner_url, OWNER_ROLE), APPLICATION_ROLE: role_of(application_url)}
     with with_roles(owner_url, application_url) as connection:
-        event.listen(connection, "before_cursor_execute", partial(_rename_roles, roles), retval=True)
         _upgrade(connection, lock_pauses)
     return latest_revision()
 
@@ -96,7 +94,7 @@ def distribute(owner_url: str, application_url: str) -> distribution.Distributio
     with with_roles(owner_url, application_url) as connection, connection.begin():
         if not distribution.is_possible(connection):
             raise CannotMigrate("this database has no Citus; run `create extension citus`, and add its nodes")
-        connection.execute(text(f"set local role {role_of(owner_url, OWNER_ROLE)}"))
+        connection.execute(text(f"set local role {OWNER_ROLE}"))
         _check_version(connection)
         return distribution.distribute(
             connection, first=distribution_scripts("first"), always=distribution_scripts("always")
@@ -111,10 +109,15 @@ def distribution_scripts(folder: str) -> list[str]:
 
 @contextmanager
 def with_roles(owner_url: str, application_url: str) -> Iterator[Connection]:
-    """A connection of the owner after missing roles were created; no migration runs meanwhile. Raises CannotMigrate."""
+    """A connection of the owner after missing roles were created; no migration runs meanwhile. Raises CannotMigrate.
+
+    Its statements name the roles by their default names.
+    """
+    names = {OWNER_ROLE: role_of(owner_url, OWNER_ROLE), APPLICATION_ROLE: role_of(application_url)}
     with _errors_explained(), _engine(owner_url).connect() as connection:
         _lock(connection)
-        _create_roles(connection, role_of(owner_url, OWNER_ROLE), application_url)
+        _create_roles(connection, names[OWNER_ROLE], application_url)
+        event.listen(connection, "before_cursor_execute", partial(_rename_roles, names), retval=True)
         yield connection
 
 
@@ -248,7 +251,7 @@ def _require_roles_of_schema(connection: Connection, owner_role: str) -> None:
 def _rename_roles(
     names: Mapping[str, str], _connection: object, _cursor: object, statement: str, parameters: object, *_: object
 ) -> tuple[str, object]:
-    """The statement with the names of this installation; migrations are written with the default ones."""
+    """The statement with the names of this installation; SQL is written with the default ones."""
     return _DEFAULT_ROLES.sub(lambda match: names[match[0]], statement), parameters
 
 

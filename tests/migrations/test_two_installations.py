@@ -16,6 +16,7 @@ from tessera import schema
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.connections import conninfo
 from tessera.kit.db.database import Database
+from tessera.kit.db.roles import with_role
 from tessera.kit.embedded_postgres import server as embedded
 
 SUPERUSER = "postgres"
@@ -121,6 +122,22 @@ def test_an_installation_with_other_names_works(request: pytest.FixtureRequest, 
             connection.execute("create table public.mine ()")
         settings = "select setconfig from pg_db_role_setting where setrole = current_user::regrole"
         assert "enable_seqscan=off" in (connection.execute(settings).fetchone() or ([],))[0]
+
+
+@pytest.mark.parametrize("name", ["north", "south"])
+def test_the_sql_for_several_nodes_names_the_roles_of_the_installation(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    installation: Installation = request.getfixturevalue(name)
+    owner = with_role(installation.settings["TESSERA_OWNER_DATABASE_URL"], f"{name}_owner")
+    application = with_role(installation.settings["TESSERA_DATABASE_URL"], f"{name}_app")
+    with schema.with_roles(owner, application) as connection:
+        connection.exec_driver_sql("set role tessera_owner")
+        for script in (*schema.distribution_scripts("first"), *schema.distribution_scripts("always")):
+            connection.exec_driver_sql(script)
+        right = f"select has_table_privilege('{name}_app', 'audit_entries', 'delete')"
+        assert connection.exec_driver_sql(right).scalar_one()
+        connection.rollback()
 
 
 def test_a_backup_is_restored_only_with_the_names_of_its_roles(
