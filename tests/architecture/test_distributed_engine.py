@@ -96,6 +96,14 @@ def test_no_policy_is_restrictive_after_the_distribution(as_distributed: psycopg
     assert names(as_distributed, "select polrelid::regclass::text from pg_policy where not polpermissive") == set()
 
 
+def test_a_restriction_that_would_vanish_is_refused(superuser: psycopg.Connection[Any]) -> None:
+    policies = next(script for script in distribution_scripts("always") if "alter policy tenant on '" in script)
+    with superuser.transaction(force_rollback=True):
+        superuser.execute("alter policy tenant on store_exams rename to other")
+        with pytest.raises(psycopg.errors.RaiseException, match="has no policy that it could become a part of"):
+            superuser.execute(policies.encode())
+
+
 def changed_rows(connection: psycopg.Connection[Any], organization: UUID, partner: str, statement: str) -> int | None:
     """The rows that a statement without a condition changes; None if it is rejected."""
     try:
