@@ -141,6 +141,10 @@ class TransactionAborted(DatabaseUnavailable):
     """The database rolled the transaction back, for example after a deadlock or a timeout; a retry may succeed."""
 
 
+class NodeUnavailable(TransactionAborted):
+    """A node of a distributed database cannot be reached, which affects no organization on other nodes."""
+
+
 class DeadlineExceeded(DatabaseUnavailable):
     """The work took longer than its time limit. It was stopped and its transaction rolled back."""
 

@@ -4,18 +4,19 @@ import psycopg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tessera.kit.errors import DatabaseUnavailable, DeadlineExceeded, TransactionAborted
+from tessera.kit.errors import DatabaseUnavailable, DeadlineExceeded, NodeUnavailable, TransactionAborted
 
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
-# A deadlock, a serialization failure, a lock timeout, and a node of Citus that the coordinator cannot reach: it
-# affects no organization on other nodes, so what was executed together is executed again one by one.
-_ABORTED = frozenset({"40P01", "40001", "55P03", "08006"})
+# A deadlock, a serialization failure, and a lock timeout.
+_ABORTED = frozenset({"40P01", "40001", "55P03"})
+# The coordinator of Citus cannot reach a node.
+_NODE_AWAY = "08006"
 _STATEMENT_TIMEOUT = "57014"
 # A server that has become a standby, and the ends of idle sessions: only a new connection helps.
 _LOST = frozenset({"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})
 
 _CAUSES = {
-    "08006": "a node of the database cannot be reached",
+    _NODE_AWAY: "a node of the database cannot be reached",
     "25006": "the server is read-only, like a standby",
     "25P03": "the transaction was idle for too long",
     "25P04": "the transaction took too long",
@@ -34,6 +35,8 @@ _TOO_MANY = ("too many connections", "too many clients", "remaining connection s
 def domain_error(error: Exception) -> DatabaseUnavailable | None:
     """The domain error for an error of the driver, the pool or a deadline; None for errors of the statement itself."""
     state = sqlstate(error)
+    if state == _NODE_AWAY:
+        return NodeUnavailable()
     if state in _ABORTED:
         return TransactionAborted()
     if state == _STATEMENT_TIMEOUT or isinstance(error, TimeoutError):
@@ -61,7 +64,7 @@ def may_have_committed(error: Exception) -> bool:
     """Whether a commit that failed with this error may have succeeded, on some node of Citus or on all."""
     # A lost connection has an error of its own, which is never retried.
     state = sqlstate(error) or ""
-    return state == "08006" or state.startswith("XX")
+    return state == _NODE_AWAY or state.startswith("XX")
 
 
 def is_missing_reference(error: Exception) -> bool:

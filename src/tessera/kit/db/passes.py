@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.arrays import Uuids
 from tessera.kit.db.compiled_queries import CompiledQuery, Query, parameter
-from tessera.kit.db.database import Database
-from tessera.kit.db.engine import STATEMENT_ERRORS
-from tessera.kit.db.unit_of_work import UnitOfWork, pin_to
-from tessera.kit.errors import TransactionAborted
+from tessera.kit.db.database import Access, Database
+from tessera.kit.db.engine import IS_DISTRIBUTED, STATEMENT_ERRORS
+from tessera.kit.db.unit_of_work import UnitOfWork, execute_text, pin_to
+from tessera.kit.errors import NodeUnavailable, TransactionAborted
 
 # Equal to `identity.rules.PLATFORM_ID`, which this lower layer cannot import.
 PLATFORM_ID = UUID(int=0)
@@ -30,6 +30,14 @@ SETTINGS = {"lock_timeout": LOCK_TIMEOUT, "plan_cache_mode": "force_generic_plan
 
 # The ids of the organizations that are not frozen; they cannot be frozen before the transaction ends.
 _HOLD = CompiledQuery(select(func.hold_organizations(parameter("ids", ARRAY(Uuid()))).label("id")))
+# The nodes of Citus, each with those of the organizations that it has.
+_NODES = """
+select array_agg(id) from unnest(%(ids)s::uuid[]) as id
+left join pg_dist_placement p on p.shardid = (
+  select get_shard_id_for_distribution_column(d.logicalrelid, id) from pg_dist_partition d
+  where d.logicalrelid = 'redemptions'::regclass
+) group by p.groupid
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +84,8 @@ async def run_pass(
 
     `execute` gets a unit of work that is pinned to the platform, and works for each organization by `execute_parts`.
     Organizations that have more work take another turn after all others. One whose work fails, or waits for a lock, is
-    left out and affects no other: its group is executed again in halves. Raises DatabaseUnavailable, DeadlineExceeded.
+    left out and affects no other: its group is executed again in halves. While a node is away, its organizations are
+    left out together. Raises DatabaseUnavailable, DeadlineExceeded.
     """
     waiting, counts = list(organization_ids), Counter[UUID]()
 
@@ -109,14 +118,33 @@ async def _run(
         async with database.unit_of_work(PLATFORM_ID, settings=SETTINGS) as work:
             held = [row.id for row in await _HOLD.all(work.connection, {"ids": Uuids(group)})]
             progress = await execute(work, held) if held else {}
+    except NodeUnavailable:
+        # Each attempt may wait for the node for long, so its organizations are not tried one by one.
+        parts = await _by_node(database, group)
+        if len(parts) == 1:
+            log.warning("a node of the database cannot be reached", task=task, organizations=len(group))
+            return
     except (TransactionAborted, *STATEMENT_ERRORS) as error:
-        if len(group) > 1:
-            middle = len(group) // 2
-            for half in (group[:middle], group[middle:]):
-                async for progress in _run(database, half, execute, task=task):
-                    yield progress
-        elif not isinstance(error, TransactionAborted):
+        parts = _halves(group)
+        if not parts and not isinstance(error, TransactionAborted):
             # Damaged rows violate a constraint.
             log.exception("work for an organization failed", task=task, organization=str(group[0]))
     else:
         yield progress
+        return
+    for part in parts:
+        async for progress in _run(database, part, execute, task=task):
+            yield progress
+
+
+def _halves(group: Sequence[UUID]) -> Sequence[Sequence[UUID]]:
+    middle = len(group) // 2
+    return [group[:middle], group[middle:]] if middle else []
+
+
+async def _by_node(database: Database, group: Sequence[UUID]) -> Sequence[Sequence[UUID]]:
+    async with database.unit_of_work(PLATFORM_ID, access=Access.READ) as work:
+        if not work.connection.info.get(IS_DISTRIBUTED):
+            return [group]
+        rows = await (await execute_text(work.connection, _NODES, {"ids": Uuids(group)})).fetchall()
+    return [ids for (ids,) in rows]
