@@ -109,7 +109,8 @@ async def test_redemptions_of_others_and_a_freeze_exclude_each_other_in_the_laps
         return freezing.freeze(lambda access: open_work(access=access), now=clock.now)
 
     with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as other:
-        other.execute("select from redemptions where id = %s for update", [held[1]])
+        query = "select from redemptions where organization_id = %s and id = %s for update"
+        other.execute(query, [holders[1].id, held[1]])
         redeeming = asyncio.create_task(create_redemption(client, tenant, name))
         await until_blocked(superuser)
         await asyncio.wait_for(freeze(third), 60)

@@ -226,7 +226,7 @@ async def test_a_redemption_of_a_global_code_with_only_a_limit_for_each_organiza
     terms = {"max_redemptions": None, "max_redemptions_per_organization": 1}
     await add_promo_codes(resources, platform, percent_code(platform, name, store_exam_ids=(), **terms), now=NOW)
     with rivalling(addresses) as rival:
-        rival.execute("select from promo_codes where name = %s for no key update", [name])
+        lock(rival, platform, name)
         waiting = asyncio.create_task(redeem(client, shop, name))
         await until_blocked(superuser)
     assert (await waiting).status_code == 201

@@ -118,7 +118,8 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
         dying.worker_process(addresses.application) as slow,
         psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival,
     ):
-        rival.execute("select from voucher_purchases where id = %s for update", [purchase_id])
+        query = "select from voucher_purchases where organization_id = %s and id = %s for update"
+        rival.execute(query, [tenant.id, purchase_id])
         await until("a worker takes the job", lambda: purchase_jobs(superuser, purchase_id)[0][:2] == ("doing", 0))
         assert slow.pid is not None
         os.kill(slow.pid, signal.SIGSTOP)

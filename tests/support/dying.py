@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
+from tests.support.recording import SentTogether
 from tests.support.retaining import apply_to
 
 from tessera import cli, main, provision, schema
@@ -104,39 +105,59 @@ def command(url: str, arguments: tuple[str, ...], organization: str, at: int) ->
 
 
 def _kill_this_process(organization: str, at: int) -> None:
-    # The connections of the driver that are in a transaction of the organization.
-    moments, connections = itertools.count(), set[Any]()
-
-    def pass_moment(driver: Any) -> None:
-        if driver in connections and next(moments) == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(connection: Any, _: Any, text: str, *__: Any) -> None:
-        # The statement of BEGIN contains the id of the organization.
-        if organization in text and not _is_sealing():
-            connections.add(connection.connection.driver_connection)
-        pass_moment(connection.connection.driver_connection)
-
-    def after(connection: Any, *_: Any) -> None:
-        pass_moment(connection.connection.driver_connection)
-
-    def reset(_: Any, record: Any, __: Any) -> None:
-        pass_moment(record.driver_connection)
-        connections.discard(record.driver_connection)
-
-    async def execute(driver: Any, *arguments: Any, **options: Any) -> Any:
-        pass_moment(driver)
-        cursor = await send(driver, *arguments, **options)
-        pass_moment(driver)
-        return cursor
-
-    event.listen(Engine, "before_cursor_execute", before)
-    event.listen(Engine, "after_cursor_execute", after)
-    event.listen(Engine, "commit", after)
-    event.listen(Pool, "reset", reset)
+    death = _Death(organization, at)
+    event.listen(Engine, "before_cursor_execute", death.before)
+    event.listen(Engine, "after_cursor_execute", death.after)
+    event.listen(Engine, "commit", death.commit)
+    event.listen(Pool, "reset", death.reset)
     # Statements that reach the driver without SQLAlchemy.
     send = psycopg.AsyncConnection.execute
+
+    async def execute(driver: Any, *arguments: Any, **options: Any) -> Any:
+        death.pass_moment(driver)
+        death.sent.begins(driver, "")
+        cursor = await send(driver, *arguments, **options)
+        death.pass_moment(driver)
+        return cursor
+
     psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
+
+
+class _Death:
+    """Counts the moments of the transactions for an organization, and kills this process at one of them."""
+
+    def __init__(self, organization: str, at: int) -> None:
+        self.sent = SentTogether()
+        self._organization = organization
+        self._at = at
+        self._moments = itertools.count()
+        # The connections of the driver that are in a transaction of the organization.
+        self._connections = set[Any]()
+
+    def pass_moment(self, driver: Any) -> None:
+        if driver in self._connections and next(self._moments) == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(self, connection: Any, _: Any, text: str, *__: Any) -> None:
+        driver = connection.connection.driver_connection
+        # The statement of BEGIN contains the id of the organization.
+        if self._organization in text and not _is_sealing():
+            self._connections.add(driver)
+        if driver in self._connections and self.sent.begins(driver, text):
+            self.pass_moment(driver)
+
+    def after(self, connection: Any, _: Any, text: str, *__: Any) -> None:
+        driver = connection.connection.driver_connection
+        if self.sent.latest.get(driver) == text:
+            self.pass_moment(driver)
+
+    def commit(self, connection: Any) -> None:
+        self.pass_moment(connection.connection.driver_connection)
+
+    def reset(self, _: Any, record: Any, __: Any) -> None:
+        self.pass_moment(record.driver_connection)
+        self._connections.discard(record.driver_connection)
+        self.sent.begins(record.driver_connection, "")
 
 
 def _is_sealing() -> bool:

@@ -73,7 +73,8 @@ def purchase_state(superuser: psycopg.Connection, purchase_id: UUID) -> Purchase
     with superuser.cursor(row_factory=class_row(PurchaseState)) as cursor:
         row = cursor.execute(
             "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
-            " from voucher_purchases p left join vouchers v on v.purchase_id = p.id"
+            " from voucher_purchases p"
+            " left join vouchers v on v.organization_id = p.organization_id and v.purchase_id = p.id"
             " where p.id = %s group by p.status",
             [purchase_id],
         ).fetchone()

@@ -19,8 +19,7 @@ class Statement(NamedTuple):
     parameters: Any
 
 
-# What units of work send together with the statement before: a message with several is split on Citus.
-SENT_TOGETHER = ("SET LOCAL", "SELECT hold_organization", "select set_config('transaction_timeout'")
+_SENT_TOGETHER = ("SET LOCAL", "SELECT hold_organization", "select set_config('transaction_timeout'")
 # For statements that bypass SQLAlchemy. They go to the same records as its events, which preserves their order.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
@@ -28,6 +27,24 @@ _records: list[list[Statement]] = []
 _pipelines: list[list[int]] = []
 _execute = psycopg.AsyncConnection.execute
 _pipeline = psycopg.AsyncConnection.pipeline
+
+
+class SentTogether:
+    """The latest statement of each connection, with those that units of work send together with it on one Postgres.
+
+    On Citus they are sent one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.latest: dict[Any, str] = {}
+
+    def begins(self, connection: Any, text: str) -> bool:
+        """Note a statement; returns whether it is sent alone or as the first one on one Postgres."""
+        before = self.latest.get(connection, "")
+        is_part = before.startswith(("BEGIN", *_SENT_TOGETHER)) and text.lstrip().startswith(_SENT_TOGETHER)
+        is_part = is_part and bool(citus.COORDINATOR)
+        self.latest[connection] = f"{before}; {text}" if is_part else text
+        return not is_part
 
 
 async def _execute_observed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
@@ -67,17 +84,13 @@ def record_pipelines() -> Iterator[list[int]]:
 def record_statements(database: Database) -> Iterator[list[Statement]]:
     """All statements of the block, in their order."""
     items: list[Statement] = []
-    begun: dict[Any, int] = {}
+    sent, last = SentTogether(), dict[Any, int]()
 
     def note(connection: Any, _: Any, text: str, parameters: Any, *__: Any) -> None:
-        last = begun.get(connection)
-        if citus.COORDINATOR and last is not None and text.lstrip().startswith(SENT_TOGETHER):
-            # On one Postgres, these are sent together with the statement before them.
-            items[last] = Statement(f"{items[last].text}; {text}", parameters)
+        if not sent.begins(connection, text):
+            items[last[connection]] = Statement(sent.latest[connection], parameters)
             return
-        begun.pop(connection, None)
-        if text.startswith(("BEGIN", "SET LOCAL")):
-            begun[connection] = len(items)
+        last[connection] = len(items)
         items.append(Statement(text, parameters))
 
     engine = database._engine.sync_engine
