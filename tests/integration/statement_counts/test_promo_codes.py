@@ -29,7 +29,7 @@ async def test_a_page_takes_three_statements_whatever_its_size(
     assert kinds(sent) == ["select", "BEGIN", "SELECT"]
 
 
-async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_credential(
+async def test_pages_at_the_same_time_share_transactions_and_a_look_at_the_credential(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
@@ -38,8 +38,9 @@ async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_cred
             *(client.get(f"/promo-codes?page={1 + n % 2}", headers=tenant.bearer) for n in range(52))
         )
     assert [len(answer.json()["data"]) for answer in answers] == [1, 0] * 26
-    assert kinds(sent).count("BEGIN") <= 3
-    assert len(sent) <= 52 + 2 * 3
+    # The first page may be alone, and five share each transaction after it.
+    assert kinds(sent).count("BEGIN") <= 12
+    assert len(sent) <= 52 + 12 + 3
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/vouchers?isUsed=false"])
