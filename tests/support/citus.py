@@ -1,4 +1,4 @@
-"""Databases on the nodes of the Citus at CITUS_OF_TESTS, whose coordinator the address names."""
+"""Databases on the nodes of the Citus at TESSERA_TEST_CITUS_URL, whose coordinator the address names."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,11 @@ from sqlalchemy import URL, make_url
 from tessera import schema
 from tessera.provision import Addresses
 
-COORDINATOR = os.environ.get("CITUS_OF_TESTS")
+# Commands refuse unknown names that begin with TESSERA_, so that the other processes of a run inherit another name.
+SETTING, INHERITED = "TESSERA_TEST_CITUS_URL", "CITUS_OF_TESTS"
+if SETTING in os.environ:
+    os.environ[INHERITED] = os.environ.pop(SETTING)
+COORDINATOR = os.environ.get(INHERITED)
 # Roles and their settings belong to all databases of a node, so that one process at a time prepares a database.
 _LOCK = "select pg_advisory_lock(5550124)"
 _NODES = "select nodename, nodeport from pg_dist_node where groupid > 0 and isactive order by 2"
