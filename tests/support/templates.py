@@ -1,5 +1,6 @@
 """A migrated database of which the databases of all test processes are copies, because migrations take seconds."""
 
+import hashlib
 from collections.abc import Callable
 
 import psycopg
@@ -10,7 +11,11 @@ from tessera.kit.db.copies import read_contents
 from tessera.kit.db.roles import APPLICATION_ROLE
 from tessera.provision import Addresses
 
-TEMPLATE, UNFINISHED = "tessera_template", "tessera_template_unfinished"
+MIGRATIONS = schema.CONFIGURATION.parent / "migrations"
+FILES = sorted(file for kind in ("py", "sql") for file in MIGRATIONS.rglob(f"*.{kind}"))
+# Test runs that share a server, as those of slips do, may have different migrations.
+DIGEST = hashlib.sha256(b"\0".join(file.read_bytes() for file in FILES)).hexdigest()[:12]
+TEMPLATE, UNFINISHED = f"tessera_template_{DIGEST}", f"tessera_unfinished_{DIGEST}"
 LOCK = 5_550_123  # an arbitrary number
 
 
