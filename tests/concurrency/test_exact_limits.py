@@ -87,8 +87,8 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
 
 
 async def add_late_code(resources: Resources, tenants: list[Tenant]) -> Code:
-    """A code of each organization that starts one to two seconds after the race."""
-    start = clock().replace(microsecond=0) + timedelta(seconds=2)
+    """A code of each organization that starts two to three seconds after this call."""
+    start = clock().replace(microsecond=0) + timedelta(seconds=3)
     code = Code("LATE", 40, per_candidate=6, starts_at=start.timestamp())
     terms = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate, "starts_at": start}
     for tenant in tenants:

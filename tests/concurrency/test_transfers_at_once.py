@@ -138,9 +138,8 @@ async def test_an_export_has_the_state_of_its_beginning(
     async def open_before(organization_id: UUID, access: Access) -> AsyncIterator[UnitOfWork]:
         async with open_work(organization_id, access) as work:
             if access is Access.SNAPSHOT:
-                await TransferRepository(work).count(
-                    "redemptions"
-                )  # on Citus, rows are as at the first read on their node
+                # On Citus, rows are as at the first read on their node.
+                await TransferRepository(work).count("redemptions")
                 await act()
             yield work
 

@@ -93,8 +93,10 @@ async def test_a_pass_leaves_out_the_organizations_of_a_node_that_is_away_togeth
         [organizations],
     )
     superuser.execute(CATALOG)
-    counts = await run_pass(distributed, organizations, execute, task="test")
-    superuser.execute(NO_CATALOG)
+    try:
+        counts = await run_pass(distributed, organizations, execute, task="test")
+    finally:
+        superuser.execute(NO_CATALOG)
     assert groups.pop(0) == {"0", "1", "2"}
     assert sorted(groups, key=str) == [{"0"}, {"1"}, {"2"}]
     assert sorted(counts) == [each for each in organizations if str(each)[-1] != "1"]

@@ -21,9 +21,9 @@ from tessera.kit.db.database import Access, Database
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, NotAuthenticated
 
-# The requests in one batch. A page may have megabytes, the pages of a batch arrive without a pause between them, and a
-# larger batch would let the database work for a caller with one processor.
-MAX_READS = 5
+# The requests in one batch. A page may have megabytes, and the pages of a batch arrive without a pause between them. A
+# larger batch would hold nearly all that waits, so that the database would use only one of its processors.
+MAX_READS = 8
 MAX_WRITES = 100
 
 

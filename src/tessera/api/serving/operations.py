@@ -22,8 +22,6 @@ Result = TypeVar("Result")
 
 # Hot statements are few and large. With a new plan for each execution, a page takes twice as long.
 GENERIC_PLANS = {"plan_cache_mode": "force_generic_plan"}
-# Twice the default, because the database works longer for a page than for the transaction around it.
-MAX_CONCURRENT_READ_BATCHES = 4
 
 
 class Route(NamedTuple):
@@ -55,7 +53,7 @@ class HotRead(Generic[Query, Result]):
     read: Callable[[Request], Query]
     execute: Callable[[UnitOfWork, Sequence[Query]], Awaitable[Sequence[Result | DomainError]]]
     present: Callable[[Request, Result], Response]
-    coalescing: Coalescing = Coalescing(max_concurrency=MAX_CONCURRENT_READ_BATCHES)
+    coalescing: Coalescing = Coalescing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
