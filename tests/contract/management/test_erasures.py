@@ -450,6 +450,7 @@ def test_an_id_that_is_a_word_is_erased_only_from_fields_for_ids() -> None:
     body = {"status": "Active", "candidate": {"personId": "Active", "firstName": "Lin"}, "tags": ["Active"]}
     assert eraser.json(body) == body | {"candidate": {"personId": "erased", "firstName": "erased"}}
     assert (eraser.text("Active"), eraser.text("Active today")) == ("Active", "Active today")
+    assert (eraser.names("personId", "Active"), eraser.names("status", "Active")) == (True, False)
 
 
 async def test_only_a_hold_of_a_voucher_waits_for_an_erasure(
