@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -215,6 +216,8 @@ async def test_a_key_works_from_its_networks_only(
 ) -> None:
     body = {"name": "Till", "functionPoints": ["StorefrontRedeem"], "networks": networks}
     key = (await client.post(KEYS, json=body, headers=tenant.bearer)).json()
+    read = (await client.get(f"{KEYS}/{key['id']}", headers=tenant.bearer)).json()
+    assert read["networks"] == [str(ip_network(each)) for each in networks]
     headers = {"cv-api-key": key["apiKey"], "X-Forwarded-For": host}
     assert (await client.get("/storefront/v1/redemptions", headers=headers)).status_code == status
     known = await client.get("/api/v1/promo-codes?code=NONE", headers=headers)
