@@ -70,7 +70,8 @@ async def test_a_part_of_the_vouchers_is_never_visible(
             while any(purchase_state(superuser, each) != complete(1000) for each in purchase_ids):
                 seen |= {purchase_state(superuser, each) for each in purchase_ids}
                 await asyncio.sleep(0)
-    assert seen == {NOTHING_YET, complete(1000)}
+    # Where a look takes long, as on Citus, all may be complete at the first one.
+    assert seen <= {NOTHING_YET, complete(1000)}
 
 
 @pytest.mark.parametrize("taken", [0, 1, 19], ids="{} codes of other purchases".format)

@@ -72,7 +72,8 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
     assert all(longest - 0.95 < pause <= longest for pause, longest in zip(pauses, (1, 2, 4, 8, 16), strict=True))
     entry = entries[0]
     assert entry["purchase_id"] == str(purchase_id)
-    assert re.fullmatch(r'new row for relation "vouchers" violates check constraint "broken_\w+"', entry["error"])
+    # On Citus, the names are those of a shard.
+    assert re.fullmatch(r'new row for relation "vouchers\w*" violates check constraint "broken_\w+"', entry["error"])
     assert warnings == [("warning", tries, 2 ** (tries - 1)) for tries in range(1, 7)]
 
     call_again(superuser, purchase_id)
