@@ -230,6 +230,26 @@ async def opened_resources(settings: Settings, addresses: Addresses, clock: Cloc
         await database.close()
 
 
+def own_database(purpose: str) -> tuple[Any, Any, Any]:
+    """The fixtures `addresses`, `resources` and `app` of a database of its own, for one module or directory."""
+
+    @pytest.fixture(scope="session")
+    def addresses(cluster: str) -> Iterator[Addresses]:
+        with migrated_database(cluster, purpose) as found:
+            yield found
+
+    @pytest.fixture(scope="session")
+    async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
+        async with opened_resources(settings, addresses, shared_clock) as found:
+            yield found
+
+    @pytest.fixture(scope="session")
+    def app(resources: Resources) -> FastAPI:
+        return create_app(resources, trusted_proxies=["127.0.0.1"])
+
+    return addresses, resources, app
+
+
 def app_on(database: Database, resources: Resources) -> FastAPI:
     """The same application, including its request coalescing, on another connection to its database."""
     settings, revision = Settings(token_keys=TOKEN_KEYS, **NO_LIMITS), resources.schema_revision

@@ -39,7 +39,7 @@ class SentTogether:
         self.latest: dict[Any, str] = {}
 
     def begins(self, connection: Any, text: str) -> bool:
-        """Note a statement; returns whether it is sent alone or as the first one on one Postgres."""
+        """Note a statement; returns whether one Postgres would get it at the beginning of a text."""
         before = self.latest.get(connection, "")
         is_part = before.startswith(("BEGIN", *_SENT_TOGETHER)) and text.lstrip().startswith(_SENT_TOGETHER)
         is_part = is_part and bool(citus.COORDINATOR)

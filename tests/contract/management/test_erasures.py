@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +13,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from fastapi import FastAPI
-from tests.conftest import NOW, Clock, migrated_database, opened_resources
+from tests.conftest import NOW, Clock, own_database
 from tests.support import citus, dying
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.management_requests import ROOT, problem
@@ -23,7 +22,6 @@ from tests.support.reporting import open_shop, roll_up
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
-from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
@@ -39,7 +37,6 @@ from tessera.provision import Addresses
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.reservations.repository import lock_number_of
 from tessera.reports import service as reports
-from tessera.settings import Settings
 
 PERSON = "CAND-4711"
 EMAIL = "Lin.Meitner@Example.com"
@@ -108,22 +105,8 @@ async def send(client: httpx.AsyncClient, headers: dict[str, str], method: str, 
     return answer.json()
 
 
-@pytest.fixture(scope="session")
-def addresses(cluster: str) -> Iterator[Addresses]:
-    """A database of its own, because a list of erasures asks every organization, and a trace may be in any table."""
-    with migrated_database(cluster, "erasures") as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    async with opened_resources(settings, addresses, shared_clock) as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def app(resources: Resources) -> FastAPI:
-    return create_app(resources)
+# A list of erasures asks every organization of a database, and a trace may be in any table.
+addresses, resources, app = own_database("erasures")
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """A large organization for the plans of lists of promo codes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from fastapi import FastAPI
-from tests.conftest import Clock, migrated_database, opened_resources
+from tests.conftest import own_database
 from tests.support.factories import Tenant, create_tenant
 from tests.support.plans import vacuum, without_indexes
 
-from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
-from tessera.settings import Settings
 
 BIG = 200_000
 BESIDE = 20_000
@@ -49,22 +46,8 @@ where n %% 10 = 0
 TABLES = ("promo_codes", "record_metadata", "promo_code_store_exams", "promo_code_email_addresses", "store_exams")
 
 
-@pytest.fixture(scope="session")
-def addresses(cluster: str) -> Iterator[Addresses]:
-    """A database of its own, because plans depend on the rows of all tests in it."""
-    with migrated_database(cluster, "plans") as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    async with opened_resources(settings, addresses, shared_clock) as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def app(resources: Resources) -> FastAPI:
-    return create_app(resources, trusted_proxies=["127.0.0.1"])
+# Plans depend on the rows of all tests in a database.
+addresses, resources, app = own_database("plans")
 
 
 @pytest.fixture
