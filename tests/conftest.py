@@ -33,7 +33,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tests.support import citus, factories, guard, tenant_clauses
+from tests.support import citus, documented, factories, guard, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
@@ -292,10 +292,17 @@ def serving_at_now(
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the real application; an exception of the application fails the test."""
+    """A client of the real application; its exceptions fail the test, and so do statuses that its document lacks."""
+    undocumented: list[str | None] = []
+
+    async def check(response: httpx.Response) -> None:
+        undocumented.append(documented.undocumented_status(app, response))
+
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as test_client:
+    hooks = {"response": [check]}
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=hooks) as test_client:
         yield test_client
+    assert [each for each in undocumented if each] == []
 
 
 @pytest.fixture

@@ -195,6 +195,11 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     )
 
 
+def documented_unknown_parameter() -> dict[str, Any]:
+    """The 400 response of an operation without a query parameter or a body."""
+    return documented_invalid("/x", "UnknownParameter", "x is not a known parameter.")
+
+
 def documented_conflict(
     kind: str, title: str, description: str, *, model: str | None = None, **members: object
 ) -> dict[str, Any]:

@@ -35,14 +35,14 @@ def retrieved(
 ) -> Responses:
     """The responses of retrieving a resource; `violation` is an example, if it has query parameters."""
     current = response(model, "The current representation.", example, headers=if_match.DOCUMENTED)
-    bad: Responses = {400: problem_details.documented_invalid(*violation)} if violation else {}
-    return {200: current, **bad, **problem_details.documented(401, 403, 404, 429, 500, 503)}
+    return {200: current, 400: _invalid(violation), **problem_details.documented(401, 403, 404, 429, 500, 503)}
 
 
 def unversioned(model: type[ResponseModel], example: Example) -> Responses:
     """The responses of retrieving an immutable resource."""
     return {
         200: response(model, "The representation.", example),
+        400: _invalid(None),
         **problem_details.documented(401, 403, 404, 429, 500, 503),
     }
 
@@ -77,10 +77,9 @@ def exported(example: str, *, violation: tuple[str, str, str] | None = None, wit
     With `within`, the export is nested in another resource and can be 404.
     """
     missing = (404,) if within else ()
-    bad: Responses = {400: problem_details.documented_invalid(*violation)} if violation else {}
     return {
         200: {"description": "The file.", "content": csv_responses.content(example)},
-        **bad,
+        400: _invalid(violation),
         **problem_details.documented(401, 403, *missing, 429, 500, 503),
     }
 
@@ -97,6 +96,12 @@ def replaced(model: type[ResponseModel], example: Example, *, violation: tuple[s
     current = response(model, "The current representation.", example)
     bad = problem_details.documented_invalid(*violation)
     return {200: current, 400: bad, **problem_details.documented(401, 403, 404, 409, 413, 415, 422, 429, 500, 503)}
+
+
+def _invalid(violation: tuple[str, str, str] | None) -> dict[str, Any]:
+    if violation is None:
+        return problem_details.documented_unknown_parameter()
+    return problem_details.documented_invalid(*violation)
 
 
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:

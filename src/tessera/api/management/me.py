@@ -24,7 +24,7 @@ QUERIES: tuple[type[RequestModel], ...] = ()
     summary="Retrieve the caller",
     responses={
         200: response(MeModel, "The caller.", ME),
-        400: problem_details.documented_invalid("/x", "UnknownParameter", "x is not a known parameter."),
+        400: problem_details.documented_unknown_parameter(),
         **problem_details.documented(401, 429, 500, 503),
     },
     openapi_extra=documentation.retrieving(),

@@ -39,6 +39,7 @@ PARAMETER: dict[str, Any] = {
     summary="Export all records about a person",
     responses={
         200: response(PersonExportModel, "The records about the person.", EXPORT),
+        400: problem_details.documented_unknown_parameter(),
         **problem_details.documented(401, 403, 404, 409, 429, 500, 503),
     },
     openapi_extra={"security": openapi.BEARER, "parameters": [PARAMETER]},

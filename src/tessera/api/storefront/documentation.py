@@ -135,6 +135,7 @@ LIST: dict[int | str, Any] = {
 }
 GET: dict[int | str, Any] = {
     200: response(RedemptionModel, "The redemption.", _HELD),
+    400: problem_details.documented_unknown_parameter(),
     **_COMMON,
     **problem_details.documented(404),
 }
@@ -162,6 +163,7 @@ EXTEND: dict[int | str, Any] = {
 }
 GET_RESERVATION: dict[int | str, Any] = {
     200: response(ReservationModel, "The reservation.", _BOOKING),
+    400: problem_details.documented_unknown_parameter(),
     **_COMMON,
     **problem_details.documented(404),
 }
