@@ -7,7 +7,8 @@ from typing import Any
 
 import pglast
 from pglast import ast as typed_ast
-from tests.support.tenant_clauses import COLUMNS, PARAMETER
+from tests.support.sql_trees import PARAMETER
+from tests.support.tenant_clauses import COLUMNS
 
 ast: Any = typed_ast  # its annotations call nearly every field optional
 RELEVANT = re.compile(r"\b(?:for|update)\b", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 The first lock: a condition limits every relation of a statement that belongs to tenants to one organization. A
 distributed engine needs the same condition to find the node, and RETURNING for the rows of a query that are inserted.
+It locks several rows in ascending order only.
 """
 
 import re
@@ -13,10 +14,10 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-import pglast
 import psycopg
-from pglast import ast as typed_ast
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType
+from tests.support.lock_order import unordered_locks
+from tests.support.sql_trees import ast, children, parse, without_cast
 
 import tessera
 from tessera.metadata import metadata
@@ -24,7 +25,6 @@ from tessera.metadata import metadata
 TESTS = Path(__file__).parents[1]
 SOURCES = Path(tessera.__file__).parent
 OBSERVERS = {__file__, str(Path(__file__).with_name("recording.py"))}
-ast: Any = typed_ast  # its annotations call nearly every field optional
 # The column that names the organization of a row.
 COLUMNS = {
     name: "organization_id" if "organization_id" in table.columns else "id"
@@ -32,7 +32,6 @@ COLUMNS = {
     if "organization_id" in table.columns or name == "organizations"
 }
 RELEVANT = re.compile(rf"\b(?:from|join|update|using)\s+(?:{'|'.join(COLUMNS)})\b", re.IGNORECASE)
-PARAMETER = re.compile(r"%(?:\(\w+\))?[sbt]")
 INSERTION = re.compile(r"\binsert\s+into\b.*\bselect\b", re.IGNORECASE | re.DOTALL)
 VALUES = re.compile(r"\s*insert\s+into\b(?!.*\bselect\b)", re.IGNORECASE | re.DOTALL)
 
@@ -56,7 +55,7 @@ def unlimited_relations(text: str) -> tuple[str, ...]:
     """The aliases of those relations of the statement that no condition limits to an organization."""
     if not RELEVANT.search(text) or VALUES.match(text):
         return ()
-    return tuple(alias for raw in _parse(text) for alias in _unlimited(raw.stmt, set()))
+    return tuple(alias for raw in parse(text) for alias in _unlimited(raw.stmt, set()))
 
 
 @lru_cache(maxsize=20_000)
@@ -65,18 +64,13 @@ def silent_insertions(text: str) -> tuple[str, ...]:
 
     Citus sends such rows by COPY, which row-level security rejects.
     """
-    return tuple(_silent(tuple(raw.stmt for raw in _parse(text)))) if INSERTION.search(text) else ()
-
-
-def _parse(text: str) -> Any:
-    numbers = iter(range(1, 100_000))
-    return pglast.parse_sql(PARAMETER.sub(lambda _: f"${next(numbers)}", text).replace("%%", "%"))
+    return tuple(_silent(tuple(raw.stmt for raw in parse(text)))) if INSERTION.search(text) else ()
 
 
 def _silent(node: Any) -> Iterator[str]:
     if isinstance(node, ast.InsertStmt) and not node.returningClause and not (node.selectStmt or node).valuesLists:
         yield f"insert into {node.relation.relname}"
-    for child in _children(node):
+    for child in children(node):
         yield from _silent(child)
 
 
@@ -87,15 +81,8 @@ def _unlimited(node: Any, limited_outside: set[str]) -> Iterator[str]:
         limited = limited_outside - relations.keys() | _limited(relations, pins, limited_outside)
         yield from (f"{alias} ({table})" for alias, table in relations.items() if table and alias not in limited)
         limited_outside = limited
-    for child in _children(node):
+    for child in children(node):
         yield from _unlimited(child, limited_outside)
-
-
-def _children(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple):
-        yield from node
-    elif isinstance(node, ast.Node):
-        yield from (getattr(node, name) for name in node.__slots__ if getattr(node, name) is not None)
 
 
 def _scope(statement: Any) -> tuple[dict[str, str | None], list[Pin]]:
@@ -160,7 +147,7 @@ def _equality(left: Any, right: Any, owners: list[str], relations: dict[str, str
     for one, other in ((left, right), (right, left)):
         column = _organization_of(one, owners, relations)
         if column is not None:
-            value = _without_cast(other)
+            value = without_cast(other)
             if isinstance(value, ast.ParamRef | ast.A_Const):
                 yield column.alias, None
             elif (source := _organization_of(value, owners, relations)) is not None:
@@ -169,17 +156,13 @@ def _equality(left: Any, right: Any, owners: list[str], relations: dict[str, str
 
 def _organization_of(node: Any, owners: list[str], relations: dict[str, str | None]) -> Column | None:
     """The column of this expression, if it names the organization of a relation here or of one outside."""
-    node = _without_cast(node)
+    node = without_cast(node)
     if not isinstance(node, ast.ColumnRef):
         return None
     *qualifiers, name = [field.sval for field in node.fields if isinstance(field, ast.String)] or [""]
     alias = qualifiers[-1] if qualifiers else owners[0] if len(owners) == 1 else ""
     table = relations.get(alias)
     return Column(alias) if name == (COLUMNS[table] if table else "organization_id") else None
-
-
-def _without_cast(node: Any) -> Any:
-    return node.arg if isinstance(node, ast.TypeCast) else node
 
 
 def _limited(relations: dict[str, str | None], pins: list[Pin], outside: set[str]) -> set[str]:
@@ -197,13 +180,13 @@ def _limited(relations: dict[str, str | None], pins: list[Pin], outside: set[str
 
 
 def check(text: Any) -> None:
-    """Note the statement if the application sends it, and it has an unlimited relation or a silent insertion."""
+    """Note a statement of the application that breaks one of the rules."""
     if isinstance(text, str) and not _suspensions and (faults := _faults(text)) and _is_applications():
         _violations[text] = faults
 
 
 def _faults(text: str) -> list[str]:
-    return [*unlimited_relations(text), *silent_insertions(text)]
+    return [*unlimited_relations(text), *silent_insertions(text), *unordered_locks(text)]
 
 
 def _callers() -> Iterator[CodeType]:

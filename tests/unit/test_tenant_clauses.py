@@ -1,6 +1,7 @@
-"""The check of every statement: relations that no condition limits to an organization, and silent insertions."""
+"""The checks of every statement: conditions on organizations, silent insertions, and the order of locks."""
 
 import pytest
+from tests.support.lock_order import unordered_locks
 from tests.support.tenant_clauses import silent_insertions, unlimited_relations
 
 OWN = "organization_id = %(organization_id)s"
@@ -66,3 +67,23 @@ def test_a_relation_without_its_condition_is_named(statement: str, relations: li
 )
 def test_an_insertion_of_a_query_without_returning_is_named(statement: str, insertions: list[str]) -> None:
     assert list(silent_insertions(statement)) == insertions
+
+
+@pytest.mark.parametrize(
+    ("statement", "locks"),
+    [
+        (f"select id from users where {OWN} and id = %(id)s for update", []),
+        ("select 1 from report_marks where organization_id = %s for no key update", []),
+        (f"select id from users where {OWN} and id = any (%(ids)s) order by id for update", []),
+        (f"select id from users where {OWN} and id = any (%(ids)s) for update skip locked", []),
+        (f"select id from users where {OWN} and id = any (%(ids)s) for update", ["lock of users"]),
+        (f"select id from users where {OWN} and id = any (%(ids)s) order by id desc for share", ["lock of users"]),
+        (
+            f"with found as (select u.id from users u join api_keys k on k.id = u.id where u.{OWN} for update of u)"
+            " delete from users using found where users.id = found.id",
+            ["lock of users, api_keys"],
+        ),
+    ],
+)
+def test_a_lock_of_several_rows_in_no_order_or_a_descending_one_is_named(statement: str, locks: list[str]) -> None:
+    assert list(unordered_locks(statement)) == locks
