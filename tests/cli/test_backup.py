@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING, Clock, migrated_database, opened_resources
+from tests.support import citus
 from tests.support.commands import TESSERA, environment, running_server, tessera
 from tests.support.factories import Tenant, add_promo_codes, create_tenant, percent_code
 from tests.support.older_postgres import OLDER
@@ -32,6 +33,7 @@ from tessera.kit.embedded_postgres import server
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
+pytestmark = citus.plain_postgres_only("a backup of several nodes is refused")
 LISTED = "lin@example.com"
 
 
@@ -174,6 +176,18 @@ def test_a_login_that_does_not_see_every_row_cannot_back_up(source: Source, tmp_
     result = tessera("backup", str(tmp_path / "file"), **settings)
     assert result.returncode == 1
     assert result.stderr.startswith("tessera: row-level security hides rows from tessera_app: set ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_on_several_nodes_is_not_backed_up(source: Source, tmp_path: Path) -> None:
+    with psycopg.connect(source.addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("create table pg_dist_partition ()")
+        try:
+            result = tessera("backup", str(tmp_path / "file"), **source.settings)
+        finally:
+            superuser.execute("drop table pg_dist_partition")
+    assert result.returncode == 1
+    assert result.stderr.endswith("back up each node, at one restore point\n")
     assert list(tmp_path.iterdir()) == []
 
 

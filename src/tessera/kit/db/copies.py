@@ -16,6 +16,7 @@ _IS_BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname =
 _TABLES = """
 select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace order by 1
 """
+_HAS_CITUS = "select to_regclass('pg_dist_partition') is not null"
 # A dump of one database lacks them, since roles belong to the server.
 _ROLE_SETTINGS = """
 select rolname::text, split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
@@ -67,9 +68,14 @@ def administering(url: str) -> Iterator[Administrator]:
 
 @contextmanager
 def snapshot(connection: Administrator, *, lock: int) -> Iterator[str]:
-    """The name of a snapshot in which the connection and a dump see the same rows; no migration runs meanwhile."""
+    """The name of a snapshot in which the connection and a dump see the same rows; no migration runs meanwhile.
+
+    Raises CannotCopy for a database on several nodes, which have no snapshot in common.
+    """
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
+        if connection.execute(_HAS_CITUS).fetchone() == (True,):
+            raise CannotCopy("Citus has the rows on several nodes: back up each node, at one restore point")
         if connection.execute("select pg_try_advisory_xact_lock_shared(%s)", [lock]).fetchone() != (True,):
             raise CannotCopy("the database is being migrated; try again after that")
         ((name,),) = connection.execute("select pg_export_snapshot()").fetchall()
