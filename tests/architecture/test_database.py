@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from psycopg import errors, sql
 from sqlalchemy import Index, NullPool, create_engine
 from sqlalchemy.schema import SchemaItem
+from tests.support import citus
 
 from migrations import functions
 from tessera.kit.db.engine import DEAD_CLIENT, SETTINGS
@@ -53,6 +54,7 @@ def test_row_level_security_is_on_and_forced(catalog: psycopg.Connection[Any]) -
     assert names(unprotected) == []
 
 
+@citus.plain_postgres_only("distributed tables have other policies")
 def test_the_application_has_one_permissive_policy_on_each_table_for_every_command(
     catalog: psycopg.Connection[Any],
 ) -> None:
@@ -83,6 +85,7 @@ OPEN_TO_PARTNERS = {
 }
 
 
+@citus.plain_postgres_only("distributed tables have other policies")
 def test_users_of_partners_are_restricted_on_each_table_for_every_other_command(
     catalog: psycopg.Connection[Any],
 ) -> None:
@@ -158,6 +161,7 @@ def test_tenants_tables_have_no_sequences_and_no_volatile_defaults(catalog: psyc
     assert names(violations) == []
 
 
+@citus.plain_postgres_only("its own views belong to the superuser")
 def test_every_table_belongs_to_the_owner(catalog: psycopg.Connection[Any]) -> None:
     violations = catalog.execute(
         "select relname, relowner::regrole from pg_class where relnamespace = 'public'::regnamespace"
@@ -258,6 +262,7 @@ def definitions(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, ...
     return {name: tuple(rest) for name, *rest in rows}
 
 
+@citus.plain_postgres_only("other functions take the place of some")
 def test_functions_equal_the_newest_versions_of_their_files(superuser: psycopg.Connection[Any]) -> None:
     installed = definitions(superuser)
     folders = [path for path in Path(functions.__file__).parent.iterdir() if list(path.glob("v*.sql"))]

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from tests.architecture.test_house_style import FILES, name_of, nodes
 from tests.conftest import NOW
+from tests.support import citus
 from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.support.redemption_requests import create_redemption
 from tests.support.tenant_clauses import COLUMNS
@@ -19,6 +20,8 @@ from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.schema import distribution_scripts
 from tessera.vouchers.rules import PurchaseStatus
+
+pytestmark = citus.plain_postgres_only("here the tables of one Postgres become what they are there")
 
 SUBSELECTS = """
 select c.relname from pg_policy p join pg_class c on c.oid = p.polrelid

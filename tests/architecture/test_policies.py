@@ -5,7 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.support import citus
 from tests.support.tenant_clauses import COLUMNS
+
+pytestmark = citus.plain_postgres_only("distributed tables have other policies")
 
 OWN_ORGANIZATION = "(nullif(current_setting('app.organization_id'::text, true), ''::text))::uuid"
 OWN_PARTNER = "( select (nullif(current_setting('app.partner_id'::text, true), ''::text))::uuid as \"nullif\")"

@@ -343,9 +343,10 @@ async def test_uses_of_global_codes_are_given_back_by_a_deletion_and_count_again
 
     def counts() -> list[tuple[Any, ...]]:
         return source.superuser.execute(
-            "select redemption_count, (select sum(redemption_count) from promo_code_shares where promo_code_id = p.id)"
-            " from promo_codes p where id = %s",
-            [code.id],
+            "select redemption_count, (select sum(redemption_count) from promo_code_shares"
+            " where organization_id = p.organization_id and promo_code_id = p.id)"
+            " from promo_codes p where organization_id = %s and id = %s",
+            [PLATFORM_ID, code.id],
         ).fetchall()
 
     def ignore(_: int) -> None:

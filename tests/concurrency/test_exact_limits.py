@@ -273,7 +273,7 @@ async def assert_recounted(resources: Resources, races: Races) -> None:
 def has_short_holds(superuser: psycopg.Connection, races: Races) -> bool:
     """Whether a hold of one second has not ended yet."""
     row = superuser.execute(
-        "select exists (select from redemptions where organization_id = any (%s) and status = 'Held'"
+        "select exists (select 1 from redemptions where organization_id = any (%s) and status = 'Held'"
         " and held_until > now() and held_until - created_at < interval '10 seconds')",
         [[tenant.id for tenant in races.tenants]],
     ).fetchone()

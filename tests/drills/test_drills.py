@@ -18,9 +18,11 @@ from tests.drills.faults import kill_api_parent
 from tests.drills.installation import Installation, Service, common_settings
 from tests.drills.load import PURCHASE, Write
 from tests.drills.wire import Wire, wired
-from tests.support import guard
+from tests.support import citus, guard
 from tests.support.commands import answers
 from tests.support.waiting import wait_until
+
+pytestmark = citus.plain_postgres_only("their network leads to a socket of one server")
 
 BUSY = Goals(back=60, worker=60, response=60)  # the machine that runs the tests may have other work
 

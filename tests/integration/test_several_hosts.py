@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from tests.conftest import app_on
+from tests.support import citus
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db import database as kit_database
@@ -25,6 +26,7 @@ def silent_port() -> Iterator[str]:
         yield str(listener.getsockname()[1])
 
 
+@citus.plain_postgres_only("the second host is the socket of one server")
 async def test_a_host_that_does_not_answer_is_tried_last_from_then_on(
     addresses: Addresses, silent_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +45,7 @@ async def test_a_host_that_does_not_answer_is_tried_last_from_then_on(
     assert hosts.in_order("", options) == before[::-1]
 
 
+@citus.plain_postgres_only("the second host is the socket of one server")
 async def test_an_idle_process_becomes_ready_by_its_readiness_checks_alone(
     addresses: Addresses, resources: Resources, silent_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ async def distributed(addresses: Addresses) -> AsyncIterator[Database]:
     await database.close()
 
 
+@citus.plain_postgres_only("the recorder there shows the statements that begin a transaction as one")
 async def test_each_setting_is_sent_alone_because_citus_repeats_the_whole_text(
     distributed: Database, tenant: Tenant, other_tenant: Tenant
 ) -> None:

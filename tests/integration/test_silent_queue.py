@@ -9,6 +9,7 @@ import pytest
 from procrastinate import Blueprint
 from sqlalchemy import make_url
 from tests.drills.wire import wired
+from tests.support import citus
 from tests.support.waiting import until
 
 from tessera.kit import jobs
@@ -16,6 +17,8 @@ from tessera.kit.db.database import Database
 from tessera.kit.heartbeats import Heartbeat
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.provision import Addresses
+
+pytestmark = citus.plain_postgres_only("its network leads to a socket of one server")
 
 
 async def test_a_worker_leaves_a_silent_server_and_works_over_new_connections(

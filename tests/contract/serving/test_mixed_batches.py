@@ -8,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
+from tests.support import citus
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.promo_code_requests import request
 from tests.support.redemption_requests import URL, body, candidate
@@ -145,6 +146,7 @@ for each row when (new.name like 'LOST%') execute function fail_commit();
 """
 
 
+@citus.plain_postgres_only("distributed tables have no triggers")
 async def test_a_batch_whose_commit_may_have_succeeded_is_not_executed_again(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> None:
