@@ -133,6 +133,25 @@ async def test_the_log_loses_its_oldest_entries_and_verifies(
         assert [each.flaw for each in (await seals.verify(work)).findings] == ["Altered"]
 
 
+async def test_the_database_keeps_entries_until_their_time_is_over(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await keep(resources, tenant, audit_after_months=1)
+    change = Change(action="Created", kind="Exam", id=new_id(), after={})
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await audit.record_all(work, [change] * 2, now=NOW)
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        await seals.seal(work, [tenant.id], now=NOW)
+    superuser.execute("update audit_entries set at = %s where organization_id = %s", [NOW, tenant.id])
+    end, drop = NOW + timedelta(days=31), "select drop_audit_entries(1, %s)"
+    with pytest.raises(ProgrammingError, match="keeps these entries"):
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await work.connection.exec_driver_sql(drop, (end,))
+    async with resources.database.unit_of_work(tenant.id) as work:
+        later = (end + timedelta(microseconds=1),)
+        assert (await work.connection.exec_driver_sql(drop, later)).scalar_one() == 1
+
+
 async def test_the_application_deletes_no_entry(resources: Resources, tenant: Tenant) -> None:
     await keep(resources, tenant, audit_after_months=1)
     async with resources.database.unit_of_work(tenant.id) as work:

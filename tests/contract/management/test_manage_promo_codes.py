@@ -29,6 +29,7 @@ from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db import pages
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
@@ -395,6 +396,18 @@ async def test_a_search_finds_codes_by_their_beginning_in_both_orders(
         assert (query, await names_of(client, tenant, query)) == (query, expected)
     bad = await client.get(f"{URL}?order=oldest", headers=tenant.bearer)
     assert status_and_body(bad) == invalid(("/order", "NotAmongValues", "order must be one of newest."))
+
+
+async def test_a_search_in_an_order_without_an_index_finds_a_limited_number(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = [percent_code(tenant, f"SPRING{number}") for number in range(3)]
+    await factories.add_promo_codes(resources, tenant, *codes, now=NOW)
+    for limit, expected in ((3, 200), (2, 400)):
+        monkeypatch.setattr(pages, "MAX_RESULTS", limit)
+        answer = await client.get(f"{URL}?search=spr&order=newest", headers=tenant.bearer)
+        assert (limit, answer.status_code) == (limit, expected)
+    assert answer.json()["type"] == "urn:tessera:problem:too-many-results"
 
 
 async def test_an_edit_of_any_version_that_waits_for_another_edit_succeeds(

@@ -99,6 +99,11 @@ async def test_a_request_leaves_one_line_without_its_query(client: httpx.AsyncCl
         ("GET", "/promo-codes/SPRING25/x", (None, "/promo-codes/*/*", 404, "NotFound", "UnknownPath")),
         (
             "GET",
+            "/v1/promo-codes" + "/users" * 6,
+            (None, "/v1/promo-codes" + "/users" * 5, 404, "NotFound", "UnknownPath"),
+        ),
+        (
+            "GET",
             "/api/v1/promo-codes",
             ("/api/v1/promo-codes", None, 401, "NotAuthenticated", "The API key is not valid."),
         ),
