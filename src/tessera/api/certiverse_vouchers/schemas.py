@@ -16,10 +16,9 @@ from tessera.api.http.fields import (
     choice,
 )
 from tessera.api.vocabulary import PARTNER_STATUS, PARTNER_USER_STATUS, PURCHASE_STATUS, RESERVATION_STATUS
-from tessera.vouchers.rules import PurchaseStatus, Status, UserStatus
+from tessera.vouchers.rules import PurchaseStatus, Status
 
 StatusParameter = Annotated[Status, *choice(Status, PARTNER_STATUS)]
-ACCOUNT_STATUS = PARTNER_USER_STATUS.only("PartnerAccountStatus", (UserStatus.ACTIVE, UserStatus.INACTIVE))
 PurchaseStatusParameter = Annotated[PurchaseStatus, *choice(PurchaseStatus, PURCHASE_STATUS)]
 
 
@@ -136,7 +135,7 @@ class PartnerVoucherPartnerUserModel(ResponseModel):
 
     email: str = Field(description="Email address of the partner user.")
     isActive: bool = Field(description="Whether the user account is active.")
-    status: Annotated[str, ACCOUNT_STATUS] = Field(description="Whether the user can call the API.")
+    status: Annotated[str, PARTNER_USER_STATUS] = Field(description="Whether the user can call the API.")
 
 
 class PartnerVoucherPartnerModel(ResponseModel):
