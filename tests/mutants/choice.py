@@ -40,7 +40,8 @@ class Choice:
 
         def rank(name: str) -> tuple[bool, bool, float, str]:
             file = name.partition("::")[0]
-            return self.seconds[name] > QUICK, file not in watching, -near[file], name
+            is_first = file in watching or file.startswith("tests/unit/")
+            return self.seconds[name] > QUICK, not is_first, -near[file], name
 
         order = self._by_turns(sorted(tests, key=rank))
         first = self._within(order, SECONDS_FOR_NEAR)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera.kit.errors import Violation
+from tessera.vouchers.purchases.checkout.rules import MAX_AMOUNT, amount_violations
 from tessera.vouchers.purchases.rules import PurchaseDraft, Terms, amount, terms_violations, violations
 
 Tiers = tuple[tuple[int, Decimal], ...]
@@ -176,3 +177,8 @@ def test_why_a_partner_cannot_have_a_program(
 def test_messages_cut_a_name_after_sixty_characters() -> None:
     (result,) = terms_violations(draft(partner_name="x" * 61), terms(partner_status=None))
     assert result.message == f"was not found: '{'x' * 60}'"
+
+
+def test_the_largest_amount_can_be_stored() -> None:
+    assert list(amount_violations(MAX_AMOUNT, 1)) == []
+    assert [each.field for each in amount_violations(MAX_AMOUNT + Decimal("0.01"), 1)] == ["quantity"]

@@ -125,6 +125,11 @@ LISTED = b"GET /management/v1/users HTTP/1.1\r\n"
         (LISTED + b"Host: x\r\nHost: x\r\n", PROBLEM, INVALID_HTTP),
         (POSTED + b"authorization: Bearer x\r\n", CERTIVERSE, [REPEATED.format("Authorization")]),
         (LISTED + b"Host: x\r\ncv-api-key: a\r\ncv-api-key: a\r\n", PROBLEM, REPEATED.format("cv-api-key")),
+        (
+            LISTED + b"Host: x\r\nTessera-Client: a\r\n" + 2 * b"Idempotency-Key: b\r\n",
+            PROBLEM,
+            REPEATED.format("Idempotency-Key"),
+        ),
         (LISTED + b"Host: x\r\nContent-Type: a/b\r\ncontent-type: c/d\r\n", PROBLEM, REPEATED.format("Content-Type")),
         (
             LISTED + b"Host: x\r\n" + 2 * b"Tessera-Client: a\r\nIdempotency-Key: b\r\n",

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.jobs import job_context
+from tests.support.management_requests import audit_entries_of
 from tests.support.promo_code_requests import create
 from tests.support.redemption_requests import URL, body, create_redemption
 from tests.support.responses import status_and_body
@@ -42,6 +43,14 @@ def open_work(resources: Resources, tenant: Tenant, access: Access) -> AbstractA
 async def unfreeze(resources: Resources, tenant: Tenant) -> None:
     async with open_work(resources, tenant, Access.MOVE) as work:
         await service.unfreeze(work, Target(tenant.id), now=NOW)
+
+
+async def test_a_freeze_and_its_end_are_in_the_audit_log(
+    resources: Resources, frozen: Tenant, superuser: psycopg.Connection
+) -> None:
+    await unfreeze(resources, frozen)
+    entries = audit_entries_of(superuser, frozen, "Organization")
+    assert [entry[2] for entry in entries][-2:] == ["Frozen", "Unfrozen"]
 
 
 async def test_every_api_refuses_changes_in_its_format(client: httpx.AsyncClient, frozen: Tenant) -> None:

@@ -66,4 +66,6 @@ async def test_only_an_authenticated_caller_gets_413_for_a_large_body(
 ) -> None:
     large = b" " * (1024 * 1024 + 1)
     assert (await client.post("/promo-codes", content=large)).status_code == 401
-    assert (await client.post("/promo-codes", content=large, headers=tenant.bearer)).status_code == 413
+    headers = tenant.bearer | {"Content-Type": "application/json"}
+    assert (await client.post("/promo-codes", content=large, headers=headers)).status_code == 413
+    assert (await client.post("/promo-codes", content=large[1:], headers=headers)).status_code == 400
