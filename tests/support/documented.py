@@ -62,4 +62,6 @@ async def check(app: FastAPI, response: httpx.Response) -> None:
     operation = next((each for each in operations(app) if each.is_of(response.request)), None)
     if operation is not None:
         await response.aread()
-        assert operation.violation(response) is None, (response.request.url.path, response.status_code)
+        if violation := operation.violation(response):
+            url = response.request.url.path
+            raise AssertionError(f"{operation.method} {url} is not as documented: {response.status_code}, {violation}")
