@@ -1,7 +1,7 @@
 """The checks of every statement: conditions on organizations, silent insertions, and the order of locks."""
 
 import pytest
-from tests.support.lock_order import unordered_locks
+from tests.support.row_locks import unordered_locks
 from tests.support.tenant_clauses import silent_insertions, unlimited_relations
 
 OWN = "organization_id = %(organization_id)s"
@@ -74,16 +74,23 @@ def test_an_insertion_of_a_query_without_returning_is_named(statement: str, inse
     [
         (f"select id from users where {OWN} and id = %(id)s for update", []),
         ("select 1 from report_marks where organization_id = %s for no key update", []),
+        ("select 1 from organizations where id = %s for share", []),
         (f"select id from users where {OWN} and id = any (%(ids)s) order by id for update", []),
         (f"select id from users where {OWN} and id = any (%(ids)s) for update skip locked", []),
-        (f"select id from users where {OWN} and id = any (%(ids)s) for update", ["lock of users"]),
-        (f"select id from users where {OWN} and id = any (%(ids)s) order by id desc for share", ["lock of users"]),
+        (f"select u.id from users u join api_keys k on k.id = u.id where u.{OWN} and u.id = %s for update of u", []),
+        (f"select id from users where {OWN} and id = any (%(ids)s) for update", ["users"]),
+        (f"select id from users where {OWN} and id = any (%(ids)s) order by id desc for share", ["users"]),
+        (f"select id from users where {OWN} order by first_name for update", ["users"]),
+        (f"select id from users where {OWN} order by random() for update", ["users"]),
+        ("select 1 from organizations where id = any (%s) for share", ["organizations"]),
+        ("select u.id from users u join organizations o on o.id = u.organization_id for update of u", ["users"]),
+        ("select u.id from users u join api_keys k on k.id = u.id where k.id = %s for update of u", ["users"]),
         (
-            f"with found as (select u.id from users u join api_keys k on k.id = u.id where u.{OWN} for update of u)"
+            f"with found as (select u.id from users u join api_keys k on k.id = u.id where u.{OWN} for update)"
             " delete from users using found where users.id = found.id",
-            ["lock of users, api_keys"],
+            ["users", "api_keys"],
         ),
     ],
 )
-def test_a_lock_of_several_rows_in_no_order_or_a_descending_one_is_named(statement: str, locks: list[str]) -> None:
+def test_a_lock_of_several_rows_that_is_not_in_the_order_of_a_key_is_named(statement: str, locks: list[str]) -> None:
     assert list(unordered_locks(statement)) == locks
