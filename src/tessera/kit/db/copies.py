@@ -16,7 +16,9 @@ _IS_BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname =
 _TABLES = """
 select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace order by 1
 """
+# Citus names the tables that it distributes in a table that only databases with Citus have.
 _HAS_CITUS = "select to_regclass('pg_dist_partition') is not null"
+_IS_DISTRIBUTED = "select exists (select from pg_dist_partition)"
 # A dump of one database lacks them, since roles belong to the server.
 _ROLE_SETTINGS = """
 select rolname::text, split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
@@ -74,7 +76,7 @@ def snapshot(connection: Administrator, *, lock: int) -> Iterator[str]:
     """
     with connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
-        if connection.execute(_HAS_CITUS).fetchone() == (True,):
+        if all(connection.execute(query).fetchone() == (True,) for query in (_HAS_CITUS, _IS_DISTRIBUTED)):
             raise CannotCopy("Citus has the rows on several nodes: back up each node, at one restore point")
         if connection.execute("select pg_try_advisory_xact_lock_shared(%s)", [lock]).fetchone() != (True,):
             raise CannotCopy("the database is being migrated; try again after that")
