@@ -80,7 +80,7 @@ def main() -> int:
     report(results)
     survivors = [each for each in results if each.noticed_by is None]
     strict = [each for each in survivors if each.slip.layer in STRICT]
-    return int(bool(strict) or 10 * len(survivors) > len(results))
+    return int(not results or bool(strict) or 10 * len(survivors) > len(results))
 
 
 def parse_options() -> argparse.Namespace:
