@@ -1,4 +1,4 @@
-"""Every response of the application in a test has a status and a body that its OpenAPI document describes."""
+"""Responses to the client that most tests share: their status and body are as the OpenAPI document describes them."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,8 @@ class Operation:
     _validators: dict[tuple[str, str], Draft202012Validator] = field(default_factory=dict)
 
     def is_of(self, request: httpx.Request) -> bool:
-        return self.method == request.method and self.path.fullmatch(request.url.path) is not None
+        path = request.url.raw_path.decode().partition("?")[0]  # a parameter may contain an encoded slash
+        return self.method == request.method and self.path.fullmatch(path) is not None
 
     def violation(self, response: httpx.Response) -> str | None:
         """The first way in which a response differs from what the document says, if it does."""

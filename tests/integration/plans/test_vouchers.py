@@ -44,7 +44,8 @@ QUERIES = (
     "/purchases?purchasedByEmail=a@example.com",
     "/purchases?purchasedByEmail=b@example.com",
 )
-# Even rows belong to Acme, odd ones to Globex. Two of three vouchers are used, three of four are active.
+# Even purchases and their vouchers belong to Acme, odd ones to Globex. Two of three vouchers are used, three of four
+# are active.
 ID = "('00000000-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid"
 PARTNER = "case {} % 2 when 0 then %(acme)s::uuid else %(globex)s::uuid end"
 PURCHASE = "(n / 1000 + 1)"
@@ -173,7 +174,7 @@ async def test_the_vouchers_of_purchases_are_found_and_locked_by_an_index(
     resources: Resources, large_tables: Loaded
 ) -> None:
     purchase_ids = [UUID(f"00000000-0000-7000-8000-00000000000{number}") for number in (6, 4)]
-    count = 1_000
+    count = 1_000  # vouchers of each purchase
     for _, partner_id in large_tables.callers:
         with record_statements(resources.database) as sent:
             async with resources.database.unit_of_work(large_tables.tenant.id, partner_id=partner_id) as work:

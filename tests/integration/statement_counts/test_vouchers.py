@@ -87,7 +87,7 @@ async def test_the_organizations_lists_take_as_many_statements_for_many_rows_as_
     assert await count(client, resources, tenant.bearer, path) == (EXPECTED[path], rows)
 
 
-# The test adds programs without the services, which note on Citus which partners see them.
+# On Citus, services note which partners see a program; no service adds the programs of this test.
 OF_PROGRAMS = ("/programs", "/purchases?status=Complete")
 LISTS_OF_PARTNERS = [
     pytest.param(path, marks=[citus.plain_postgres_only("services note who sees a program")] * (path in OF_PROGRAMS))

@@ -135,7 +135,7 @@ class PartnerVoucherPartnerUserModel(ResponseModel):
 
     email: str = Field(description="Email address of the partner user.")
     isActive: bool = Field(description="Whether the user account is active.")
-    status: Annotated[str, PARTNER_USER_STATUS] = Field(description="Whether the user can call the API.")
+    status: Annotated[str, PARTNER_USER_STATUS] = Field(description="The status of the user.")
 
 
 class PartnerVoucherPartnerModel(ResponseModel):

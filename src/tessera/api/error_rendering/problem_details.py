@@ -196,7 +196,7 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
 
 
 def documented_unknown_parameter() -> dict[str, Any]:
-    """The 400 response of an operation without a query parameter or a body."""
+    """The 400 response of an operation that has neither query parameters nor a body."""
     return documented_invalid("/x", "UnknownParameter", "x is not a known parameter.")
 
 
