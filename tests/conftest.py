@@ -293,12 +293,8 @@ def serving_at_now(
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the real application; its exceptions and undocumented responses fail the test."""
-
-    async def check(response: httpx.Response) -> None:
-        await documented.check(app, response)
-
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
-    hooks = {"response": [check]}
+    hooks = {"response": [documented.check]}
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver", event_hooks=hooks) as test_client:
         yield test_client
 

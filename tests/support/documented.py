@@ -1,14 +1,15 @@
 """Responses to the client that most tests share: their status and body are as the OpenAPI document describes them."""
 
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator
+
+from tessera.api.application import create_app
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,6 @@ class Operation:
     method: str
     path: re.Pattern[str]
     responses: dict[str, Any]
-    components: dict[str, Any]
-    _validators: dict[tuple[str, str], Draft202012Validator] = field(default_factory=dict)
-
-    def is_of(self, request: httpx.Request) -> bool:
-        path = request.url.raw_path.decode().partition("?")[0]  # a parameter may contain an encoded slash
-        return self.method == request.method and self.path.fullmatch(path) is not None
 
     def violation(self, response: httpx.Response) -> str | None:
         """The first way in which a response differs from what the document says, if it does."""
@@ -37,32 +32,37 @@ class Operation:
             return f"{media_type} is not documented"
         if not media_type.endswith("json"):
             return None
-        if (status, media_type) not in self._validators:
-            schema = contents[media_type]["schema"] | {"components": self.components}
-            self._validators[status, media_type] = Draft202012Validator(schema, validate_formats=True)
-        error = next(iter(self._validators[status, media_type].iter_errors(response.json())), None)
+        error = next(iter(_validator(json.dumps(contents[media_type]["schema"])).iter_errors(response.json())), None)
         return None if error is None else f"{error.message} at {list(error.instance_path)}"
 
 
 @cache
-def operations(app: FastAPI) -> list[Operation]:
-    document = app.openapi()
-    return list(_operations(document["paths"], document["components"]))
+def _document() -> dict[str, Any]:
+    """The same for all applications; building it takes two seconds."""
+    return create_app(None).openapi()  # type: ignore[arg-type]  # the document needs no resources
 
 
-def _operations(paths: dict[str, Any], components: dict[str, Any]) -> Iterator[Operation]:
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema) | {"components": _document()["components"]}, validate_formats=True)
+
+
+@cache
+def _operations() -> list[Operation]:
     # Paths with fewer parameters come first, because `/x/export` is no `/x/{id}`.
-    for path in sorted(paths, key=lambda each: each.count("{")):
-        pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
-        for method, operation in paths[path].items():
-            yield Operation(method.upper(), pattern, operation["responses"], components)
+    return [
+        Operation(method.upper(), re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operation["responses"])
+        for path, operations in sorted(_document()["paths"].items(), key=lambda each: each[0].count("{"))
+        for method, operation in operations.items()
+    ]
 
 
-async def check(app: FastAPI, response: httpx.Response) -> None:
+async def check(response: httpx.Response) -> None:
     """Raise AssertionError for a response that is not as the document describes it, if it has the operation."""
-    operation = next((each for each in operations(app) if each.is_of(response.request)), None)
+    method, url = response.request.method, response.request.url
+    path = url.raw_path.decode().partition("?")[0]  # a parameter may contain an encoded slash
+    operation = next((each for each in _operations() if each.method == method and each.path.fullmatch(path)), None)
     if operation is not None:
         await response.aread()
         if violation := operation.violation(response):
-            url = response.request.url.path
-            raise AssertionError(f"{operation.method} {url} is not as documented: {response.status_code}, {violation}")
+            raise AssertionError(f"{method} {url.path} is not as documented: {response.status_code}, {violation}")
