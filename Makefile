@@ -10,19 +10,29 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
 
-.PHONY: run test test-wheel bench bench-organizations bench-history mutants attack drill docs upgrade-test check format lock clean
+.PHONY: run test test-all test-wheel bench bench-organizations bench-history mutants attack drill docs upgrade-test check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime $(GUIDE)
 	@exec $(BIN)/tessera serve --demo
 
 # One process runs all tests of a file, so that the fixtures of a module are set up once. A third process uses the time in
-# which the others wait. The order is that of tests/conftest.py. Python keeps the compiled tests. PASSED=... names
-# tests to leave out.
+# which the others wait. The order is that of tests/conftest.py. Python keeps the compiled tests.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE
+# One test in five takes three quarters of the time: it starts and kills processes or browsers, fills large tables, or
+# sends thousands of requests.
+THOROUGH := tests/attacks tests/cli tests/concurrency tests/demo tests/drills tests/migrations \
+	$(patsubst %,tests/contract/document/test_%.py,docs_page generated_clients guide_site schemathesis) \
+	tests/contract/management/test_erasures.py tests/integration/array_plans tests/integration/plans \
+	$(patsubst %,tests/integration/test_%.py,embedded_postgres report_sums year_of_retention)
 
+# All tests but the thorough ones.
 test: $(BIN)/.development
+	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL) $(addprefix --ignore=,$(THOROUGH))
+
+# All tests. PASSED=... names tests to leave out.
+test-all: $(BIN)/.development
 	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL) $(addprefix --ignore=,$(PASSED))
 
 # The documented APIs, the migrations and the server's start, on the built wheel instead of the sources. With
