@@ -219,6 +219,20 @@ async def test_a_voucher_that_was_archived_while_a_redemption_waited_for_it_is_r
     assert (await waiting).status_code == 409
 
 
+@pytest.mark.parametrize("code", ["V1", "FIRST"])
+async def test_a_cancellation_waits_for_its_code_before_it_changes_the_redemption(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection, code: str
+) -> None:
+    redemption = await create_redemption(client, shop, code)
+    with rivalling(addresses) as rival:
+        lock(rival, shop, code)
+        cancelling = asyncio.create_task(act(client, shop, redemption, "cancel"))
+        await until_blocked(superuser)
+        # A transaction that has locked the code goes on to its redemptions, and must not find this one changed.
+        rival.execute("select from redemptions where id = %s for update nowait", [redemption["id"]])
+    assert (await cancelling).status_code == 200
+
+
 async def test_a_redemption_of_a_global_code_with_only_a_limit_for_each_organization_waits_for_its_lock(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:

@@ -355,6 +355,11 @@ async def test_everything_that_is_wrong_with_a_bulk_request_is_named_at_once(
     for amount in (0, 1001):
         body = {"action": "ChangeExpiry", "vouchers": [{"code": "X"}] * amount}
         assert await refusal(body) == invalid(required, ("/vouchers", "NumberOfVouchers", count))
+    wrong = {"recipientEmail": "x", "expiresAt": "2020-01-01T00:00:00", "vouchers": [{"code": "GOOD"}]}
+    assert await refusal({"action": "ChangeExpiry"} | wrong) == invalid(
+        ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address."),
+        ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past."),
+    )
 
 
 async def test_a_thousand_vouchers_are_changed_in_few_statements(

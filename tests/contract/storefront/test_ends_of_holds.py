@@ -97,6 +97,20 @@ async def test_a_code_that_expires_while_it_is_held_stays_valid_for_its_reservat
     assert (await redeem(client, shop, code, "RSV-1")).json()["status"] == "Redeemed"
 
 
+async def test_the_reservation_that_holds_a_use_of_a_code_sees_how_many_are_left_with_it(
+    client: httpx.AsyncClient, shop: Tenant, resources: Resources
+) -> None:
+    await add_promo_codes(resources, shop, percent_code(shop, "THREE", max_redemptions=3), now=NOW)
+    await create_redemption(client, shop, "THREE", "RSV-1", holdSeconds=60)
+    question = {"codes": ["THREE"], "storeExamCode": "NCA-GENL"}
+    left = {}
+    for reservation in ("RSV-1", "RSV-2"):
+        content = question | {"reservationCode": reservation}
+        answer = await client.post("/storefront/v1/validations", json=content, headers=shop.api_key)
+        left[reservation] = answer.json()["results"][0]["remainingUses"]
+    assert left == {"RSV-1": 3, "RSV-2": 2}
+
+
 async def test_a_code_full_of_lapsed_holds_has_all_its_uses(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
