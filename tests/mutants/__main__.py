@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from tessera.kit.embedded_postgres import server as embedded
 from tests.mutants import choice
 from tests.mutants.choice import Choice
+from tests.mutants.files import measured_files, remote_files
 from tests.mutants.places import measurement_of
 from tests.mutants.runner import Runner
 from tests.mutants.slips import Slip, find_slips
@@ -32,13 +33,6 @@ FILES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Dockerfile", "docker-compose.yml", "pyproject.toml", "alembic.ini",
 )  # fmt: skip
 COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", *FILES)
-# Tests of other processes, whose lines are not measured, and of the user interface; of plans and numbers of statements.
-NOT_MEASURED = (
-    "attacks/", "cli/", "demo/", "drills/", "migrations/", "behind_nginx", "docs_page",
-    "embedded_postgres", "exact_limits", "frozen_database", "generated_clients", "guide_site", "kills", "outage",
-    "plans/", "pooler", "schemathesis", "several_hosts", "silent_queue", "slow_uploads", "statement_counts/",
-    "test_guard", "test_house_style", "test_jobs", "wrong_clocks",
-)  # fmt: skip
 FILES_AT_ONCE = 6
 # Which layers must not have a survivor.
 STRICT = ("tenancy", "rights", "limits", "answers")
@@ -107,11 +101,10 @@ def open_place(directory: Path, number: int) -> Place:
 def measure(places: Sequence[Place]) -> None:
     """Measure what is executed by the tests in each file that has changed."""
     MEASURED.mkdir(parents=True, exist_ok=True)
-    names = [file.relative_to(ROOT) for file in sorted(ROOT.glob("tests/**/test_*.py"))]
-    wanted = {measurement_of(name, MEASURED): name for name in names if not any(x in str(name) for x in NOT_MEASURED)}
+    wanted = {measurement_of(Path(name), MEASURED): name for name in measured_files(ROOT)}
     for outdated in set(MEASURED.glob("*.json")) - set(wanted):
         outdated.unlink()
-    missing = [str(name) for file, name in wanted.items() if not file.exists()]
+    missing = [name for file, name in wanted.items() if not file.exists()]
     if missing:
         print(f"measuring what {len(missing)} test files execute ...", flush=True)
     parts = [missing[start : start + FILES_AT_ONCE] for start in range(0, len(missing), FILES_AT_ONCE)]
@@ -168,7 +161,7 @@ def in_turn(slips: Sequence[Slip], seed: int) -> list[Slip]:
 def run(places: Sequence[Place], slips: Sequence[Slip], intact: Path, *, end: float) -> Iterator[Result]:
     """Try slips until the time is over; prints a line for each."""
     free = queue_of(places)
-    trials = Trials(intact, choice.load(ROOT, MEASURED))
+    trials = Trials(intact, choice.load(ROOT, MEASURED, remote_files(ROOT)))
 
     def attempt(slip: Slip) -> Result | None:
         if time.monotonic() > end:
@@ -240,8 +233,8 @@ class Trials:
 
     def _first_failure(self, place: Place, copy: Path, tests: Sequence[str]) -> str | None:
         """The first test that fails, or what happened instead of an end of the tests."""
-        expected = sum(self._choice.seconds[name] for name in tests)
-        status, output = place.runner.run(copy, ["-x", *tests], seconds=90 + 5 * expected)
+        seconds = 90 + 5 * self._choice.expected(tests)
+        status, output = place.runner.run(copy, ["-x", *tests], seconds=seconds)
         if status is None:
             return "no end of the tests"
         if status == 0:

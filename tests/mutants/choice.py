@@ -13,6 +13,8 @@ from tests.mutants.places import Scope, first_line, place_of_lines
 from tests.mutants.slips import Slip, latest_functions
 
 SECONDS_FOR_NEAR, SECONDS_FOR_WIDER = 12, 75  # of tests, as they were measured
+REMOTE = 2  # test files whose lines are not measured that run for a survivor
+SECONDS_OF_REMOTE = 60  # that such a file is expected to take
 QUICK = 1  # seconds of a test that runs among the first of those that are chosen
 SLOW = 3  # seconds of a test that is chosen last
 DEPTH = 3  # of names that are mentioned by lines that are executed at import only
@@ -26,9 +28,10 @@ class Choice:
     tests_at: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     sources: dict[str, list[str]] = field(default_factory=dict)
     places: dict[str, list[str]] = field(default_factory=dict)
+    remote: list[str] = field(default_factory=list)
 
-    def groups(self, root: Path, slip: Slip) -> tuple[list[str], list[str]]:
-        """The tests to run first, and the further ones to run for a survivor."""
+    def groups(self, root: Path, slip: Slip) -> tuple[list[str], list[str], list[str]]:
+        """The tests to run first, the further ones to run for a survivor, and the nearest files of other processes."""
         tests = self._find(slip)
         files = {name.partition("::")[0] for name in self.seconds}
         near = nearness(root, files, slip.path)
@@ -46,7 +49,13 @@ class Choice:
         order = self._by_turns(sorted(tests, key=rank))
         first = self._within(order, SECONDS_FOR_NEAR)
         rest = self._within(order[len(first) :], SECONDS_FOR_WIDER)
-        return sorted(first, key=rank), sorted(rest, key=rank)
+        near_remote = nearness(root, self.remote, slip.path)
+        nearest = sorted(filter(near_remote.get, self.remote), key=lambda file: -near_remote[file])[:REMOTE]
+        return sorted(first, key=rank), sorted(rest, key=rank), nearest
+
+    def expected(self, tests: Sequence[str]) -> float:
+        """How many seconds these tests take."""
+        return sum(self.seconds.get(name, SECONDS_OF_REMOTE) for name in tests)
 
     def _by_turns(self, names: Sequence[str]) -> list[str]:
         """The first case of every test, in this order, then the second ones, and so on; slow ones at the end."""
@@ -141,9 +150,9 @@ class Choice:
         return tests
 
 
-def load(root: Path, measured: Path) -> Choice:
-    """The choice among the tests whose measurements are in this directory."""
-    choice = Choice()
+def load(root: Path, measured: Path, remote: Sequence[str]) -> Choice:
+    """The choice among the tests whose measurements are in this directory, and `remote` files of tests."""
+    choice = Choice(remote=list(remote))
     for file in sorted((root / "src").rglob("*.py")):
         path = file.relative_to(root).as_posix()
         choice.sources[path] = file.read_text().splitlines()
