@@ -165,6 +165,16 @@ async def test_a_code_with_99_of_100_uses_gives_exactly_one_more(
     assert reasons(refusal) == [("/code", "Archived")]
 
 
+async def test_the_codes_of_a_shopify_discount_without_a_limit_are_imported(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    header, _, bad_lines = SHOPIFY
+    line = bad_lines["Total Used Count"].replace(",9,", ",,")
+    answer = await send(client, tenant, [header, line], **{"from": "shopify"})
+    assert status_and_body(answer) == (201, {"promoCodes": 1, "isDryRun": False})
+    assert "maxRedemptions" not in (await codes_of(client, tenant))["SHARED"]
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_whatever_a_promo_code_cannot_carry_is_named_line_by_line(
     client: httpx.AsyncClient, tenant: Tenant, vendor: str
