@@ -36,7 +36,7 @@ class Choice:
         files = {name.partition("::")[0] for name in self.seconds}
         near = nearness(root, files, slip.path)
         watching = watchers(files, slip.path, slip.kind)
-        tests |= {name for name in self.seconds if name.partition("::")[0] in watching}
+        always = {name for name in self.seconds if name.partition("::")[0] in watching}
         if not tests:
             best = sorted(files, key=lambda file: -near[file])[:12]
             tests = {name for name in self.seconds if name.partition("::")[0] in best}
@@ -46,12 +46,12 @@ class Choice:
             is_first = file in watching or file.startswith("tests/unit/")
             return self.seconds[name] > QUICK, not is_first, -near[file], name
 
-        order = self._by_turns(sorted(tests, key=rank))
-        first = self._within(order, SECONDS_FOR_NEAR)
-        rest = self._within(order[len(first) :], SECONDS_FOR_WIDER)
+        order = self._by_turns(sorted(tests - always, key=rank))
+        nearest = self._within(order, SECONDS_FOR_NEAR)
+        rest = self._within(order[len(nearest) :], SECONDS_FOR_WIDER)
         near_remote = nearness(root, self.remote, slip.path)
-        nearest = sorted(filter(near_remote.get, self.remote), key=lambda file: -near_remote[file])[:REMOTE]
-        return sorted(first, key=rank), sorted(rest, key=rank), nearest
+        remote = sorted(filter(near_remote.get, self.remote), key=lambda file: -near_remote[file])[:REMOTE]
+        return sorted([*always, *nearest], key=rank), sorted(rest, key=rank), remote
 
     def expected(self, tests: Sequence[str]) -> float:
         """How many seconds these tests take."""
