@@ -24,12 +24,13 @@ NUL = "must not contain a NUL character."
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
     """An organization where only the document's partner may buy from the document's program."""
     acme = await add_partner(resources, tenant, "Acme Corp")
-    await add_partner(resources, tenant, "Stranger")
+    stranger = await add_partner(resources, tenant, "Stranger")
     await add_partner(resources, tenant, "Sleeper", Status.INACTIVE)
     await add_partner(resources, tenant, "Ancient", Status.ARCHIVED)
     closed: dict[str, Any] = {"is_available_to_all_partners": False, "partner_ids": (acme,)}
     priced: dict[str, Any] = {"partner_cost_per_voucher": Decimal("0.01"), "discounts": ((1, Decimal(100)),)}
     await add_program(resources, tenant, "Spring Certification Drive", **closed)
+    await add_program(resources, tenant, "Another", is_available_to_all_partners=False, partner_ids=(stranger,))
     await add_program(resources, tenant, "Open")
     await add_program(resources, tenant, "Asleep", status=Status.INACTIVE)
     await add_program(resources, tenant, "Gone", status=Status.ARCHIVED, **closed, **priced)

@@ -262,6 +262,8 @@ async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.Asy
     other = await create_resource(client, tenant, PARTNERS, PARTNER | {"name": "Globex"})
     closed = {"isAvailableToAllPartners": False, "partnerIds": [assigned["id"]]}
     program = await create_resource(client, tenant, PROGRAMS, PROGRAM | closed)
+    of_other = {"name": "Another", "isAvailableToAllPartners": False, "partnerIds": [other["id"]]}
+    await create_resource(client, tenant, PROGRAMS, PROGRAM | of_other)
     await create_resource(client, tenant, PURCHASES, purchase_body(assigned["id"], program["id"]))
     refusal = await client.post(PURCHASES, json=purchase_body(other["id"], program["id"]), headers=tenant.bearer)
     assert status_and_body(refusal) == invalid(
