@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 from pglast.enums import A_Expr_Kind, BoolExprType, LockWaitPolicy, SortByDir
-from tests.support.sql_trees import ast, children, parse, without_cast
+from tests.support.sql_trees import ast, nodes, parse, without_cast
 
 from tessera.metadata import metadata
 
+CHANGE = re.compile(r"\b(?:update|delete)\b", re.IGNORECASE)
 RELEVANT = re.compile(r"\b(?:for|update)\b", re.IGNORECASE)
 TABLES = metadata.tables
 KEYS = {name: [*table.primary_key.columns.keys()] for name, table in TABLES.items()}
@@ -33,7 +34,7 @@ def rows_in(text: str) -> Rows:
     """What a statement does with rows."""
     rows = Rows()
     if RELEVANT.search(text):
-        for node in _nodes(parse(text)):
+        for node in nodes(parse(text)):
             if isinstance(node, ast.UpdateStmt) and node.relation.relname in TABLES:
                 rows.updated.add(node.relation.relname)
             elif isinstance(node, ast.SelectStmt):
@@ -44,13 +45,28 @@ def rows_in(text: str) -> Rows:
 
 
 @lru_cache(maxsize=20_000)
+def whole_changes(text: str) -> tuple[str, ...]:
+    """The tables of which all rows of an organization are changed, because no condition names another column."""
+    return tuple(_whole(parse(text))) if CHANGE.search(text) else ()
+
+
+def _whole(statements: Any) -> Iterator[str]:
+    for node in nodes(statements):
+        if isinstance(node, ast.UpdateStmt | ast.DeleteStmt):
+            table = node.relation.relname
+            named = {each.fields[-1].sval for each in nodes(node.whereClause) if isinstance(each, ast.ColumnRef)}
+            if len(KEYS.get(table, ())) > 1 and not named - {"organization_id"}:
+                yield table
+
+
+@lru_cache(maxsize=20_000)
 def unordered_locks(text: str) -> tuple[str, ...]:
     """The tables of which a SELECT that waits for locks takes several rows, but not in the order of a key."""
     return tuple(_unordered(parse(text))) if RELEVANT.search(text) else ()
 
 
 def _unordered(statements: Any) -> Iterator[str]:
-    for node in _nodes(statements):
+    for node in nodes(statements):
         if isinstance(node, ast.SelectStmt):
             for clause in node.lockingClause or ():
                 if clause.waitPolicy == LockWaitPolicy.LockWaitBlock:
@@ -68,7 +84,7 @@ def _locked(select: Any, clause: Any) -> dict[str, str]:
 
 
 def _aliases(select: Any) -> dict[str, str]:
-    relations = [node for node in _nodes(select.fromClause) if isinstance(node, ast.RangeVar)]
+    relations = [node for node in nodes(select.fromClause) if isinstance(node, ast.RangeVar)]
     return {each.alias.aliasname if each.alias else each.relname: each.relname for each in relations}
 
 
@@ -104,10 +120,3 @@ def _compared(condition: Any) -> Iterator[Any]:
         case ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP) if condition.name[0].sval == "=":
             if isinstance(without_cast(condition.rexpr), ast.ParamRef):
                 yield condition.lexpr
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    if isinstance(node, ast.Node):
-        yield node
-    for child in children(node):
-        yield from _nodes(child)

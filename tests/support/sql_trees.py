@@ -25,6 +25,14 @@ def children(node: Any) -> Iterator[Any]:
         yield from (getattr(node, name) for name in node.__slots__ if getattr(node, name) is not None)
 
 
+def nodes(node: Any) -> Iterator[Any]:
+    """A node and all that are below it."""
+    if isinstance(node, ast.Node):
+        yield node
+    for child in children(node):
+        yield from nodes(child)
+
+
 def without_cast(node: Any) -> Any:
     """The expression that is cast, if one is."""
     return node.arg if isinstance(node, ast.TypeCast) else node

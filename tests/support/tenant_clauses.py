@@ -2,7 +2,7 @@
 
 The first lock: a condition limits every relation of a statement that belongs to tenants to one organization. A
 distributed engine needs the same condition to find the node, and RETURNING for the rows of a query that are inserted.
-A locking SELECT that waits takes its rows in the order of a key.
+A locking SELECT that waits takes its rows in the order of a key, and a change names its rows.
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType
-from tests.support.row_locks import unordered_locks
+from tests.support.row_locks import unordered_locks, whole_changes
 from tests.support.sql_trees import ast, children, parse, without_cast
 
 import tessera
@@ -187,7 +187,8 @@ def check(text: Any) -> None:
 
 def _faults(text: str) -> list[str]:
     locks = [f"lock of {table}" for table in unordered_locks(text)]
-    return [*unlimited_relations(text), *silent_insertions(text), *locks]
+    changes = [f"all rows of {table}" for table in whole_changes(text)]
+    return [*unlimited_relations(text), *silent_insertions(text), *locks, *changes]
 
 
 def _callers() -> Iterator[CodeType]:

@@ -1,7 +1,7 @@
 """The checks of every statement: conditions on organizations, silent insertions, and the order of locks."""
 
 import pytest
-from tests.support.row_locks import unordered_locks
+from tests.support.row_locks import unordered_locks, whole_changes
 from tests.support.tenant_clauses import silent_insertions, unlimited_relations
 
 OWN = "organization_id = %(organization_id)s"
@@ -94,3 +94,19 @@ def test_an_insertion_of_a_query_without_returning_is_named(statement: str, inse
 )
 def test_a_lock_of_several_rows_that_is_not_in_the_order_of_a_key_is_named(statement: str, locks: list[str]) -> None:
     assert list(unordered_locks(statement)) == locks
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        (f"delete from users where {OWN} and id = %s", []),
+        (f"update users set version = 2 where {OWN} and (select true from api_keys where name = 'x')", []),
+        ("update report_marks set closed = now() where organization_id = %s", []),
+        ("insert into users (id) values (%s) on conflict do nothing", []),
+        (f"delete from users where {OWN}", ["users"]),
+        (f"with gone as (delete from users where {OWN} returning id) select 1", ["users"]),
+        (f"update users u set version = 2 from api_keys k where u.{OWN}", ["users"]),
+    ],
+)
+def test_a_change_of_all_rows_of_an_organization_is_named(statement: str, tables: list[str]) -> None:
+    assert list(whole_changes(statement)) == tables
