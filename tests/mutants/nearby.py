@@ -46,7 +46,7 @@ def watchers(files: Collection[str], path: str, kind: str) -> set[str]:
         "lock": ["test_audited_routes"],
     }.get(kind, [])
     if path.endswith(".sql"):
-        names.append("test_owners_functions")
+        names += ["test_owners_functions", "architecture/test_functions"]
     if path.endswith("tables.py") or path == "migrations/tenancy.py":
         names += ["architecture/test_database", "isolation/test_unit_of_work"]
     return {file for file in files if any(name in file for name in names)}
