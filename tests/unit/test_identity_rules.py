@@ -141,3 +141,11 @@ def test_an_address_is_valid_if_the_library_accepts_it(domain: str) -> None:
 
     addresses = [f"{local}@{domain}" for local in LOCAL_PARTS]
     assert [each for each in addresses if rules.is_email_address(each) != accepts(each)] == []
+
+
+@pytest.mark.parametrize(("length", "expected"), [(254, True), (255, False)])
+def test_an_email_address_has_at_most_254_characters(length: int, *, expected: bool) -> None:
+    domain = ".".join(["a" * 63, "b" * 63, "c" * (length - 64 - 1 - 128 - 4), "com"])
+    address = f"{'p' * 64}@{domain}"
+    assert len(address) == length
+    assert rules.is_email_address(address) is expected
