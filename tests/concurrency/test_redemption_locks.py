@@ -229,7 +229,8 @@ async def test_a_cancellation_waits_for_its_code_before_it_changes_the_redemptio
         cancelling = asyncio.create_task(act(client, shop, redemption, "cancel"))
         await until_blocked(superuser)
         # A transaction that has locked the code goes on to its redemptions, and must not find this one changed.
-        rival.execute("select from redemptions where id = %s for update nowait", [redemption["id"]])
+        query = "select from redemptions where organization_id = %s and id = %s for update nowait"
+        rival.execute(query, [shop.id, redemption["id"]])
     assert (await cancelling).status_code == 200
 
 
